@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use crate::{Linear, Result};
@@ -26,7 +26,11 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter that is stored one number an element.
     pub fn dense(name: impl Into<String>, tensor: &Tensor) -> Self {
-        Self { name: name.into(), tensor: tensor.clone(), elements: tensor.elem_count() }
+        Self {
+            name: name.into(),
+            tensor: tensor.clone(),
+            elements: tensor.elem_count(),
+        }
     }
 
     /// Whether an optimiser updates this tensor.
@@ -93,9 +97,4 @@ impl LinearFactory for Dense {
     fn linear(&self, spec: LinearSpec, vb: VarBuilder<'_>) -> Result<Arc<dyn LinearLayer>> {
         Ok(Arc::new(Linear::load(spec, vb)?))
     }
-}
-
-/// Number type in which an operation of this crate can compute on the CPU.
-pub(crate) fn is_supported(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::F64)
 }

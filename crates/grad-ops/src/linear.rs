@@ -3,18 +3,36 @@
 use candle_core::Tensor;
 use candle_nn::{Init, VarBuilder, init};
 
-use crate::{LinearLayer, LinearSpec, Parameter, Result};
+use crate::{LinearLayer, LinearSpec, Parameter, Result, check, composed};
 
-/// Returns `xs · weightᵀ + bias`.
+const OP: &str = "linear";
+
+/// Returns `xs · weightᵀ + bias`. No gradient is computed for a weight or bias that needs none.
+///
+/// # Shapes
+/// - `xs`: `(.., in_features)`
+/// - `weight`: `(out_features, in_features)`
+/// - `bias`: `(out_features)`
+/// - output: `(.., out_features)`
 ///
 /// # Errors
-/// When the shapes do not fit.
+/// When the shapes do not fit or there is no kernel for the number type.
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let ys = xs.broadcast_matmul(&weight.t()?)?;
-    Ok(match bias {
-        Some(bias) => ys.broadcast_add(bias)?,
-        None => ys,
-    })
+    let (_, width) = check::rows(OP, xs)?;
+    let out = match *weight.dims() {
+        [out, inner] if out > 0 && inner == width => out,
+        _ => {
+            let expected = format!("(out_features, {width})");
+            return Err(check::shape_error(OP, "the weight", expected, weight));
+        }
+    };
+    let mut all = vec![xs, weight];
+    if let Some(bias) = bias {
+        check::dims(OP, "the bias", bias, &[out])?;
+        all.push(bias);
+    }
+    check::on_cpu(OP, &all)?;
+    composed::linear(xs, weight, bias)
 }
 
 /// A linear layer with plain weights.
@@ -34,12 +52,16 @@ impl Linear {
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
+    #[expect(clippy::needless_pass_by_value, reason = "candle's constructors take it so")]
     pub fn load(spec: LinearSpec, vb: VarBuilder<'_>) -> Result<Self> {
         let shape = (spec.out_features, spec.in_features);
         let weight = vb.get_with_hints(shape, "weight", init::DEFAULT_KAIMING_UNIFORM)?;
         let bound = 1.0 / (spec.in_features as f64).sqrt();
         let bias = if spec.bias {
-            let hint = Init::Uniform { lo: -bound, up: bound };
+            let hint = Init::Uniform {
+                lo: -bound,
+                up: bound,
+            };
             Some(vb.get_with_hints(spec.out_features, "bias", hint)?)
         } else {
             None

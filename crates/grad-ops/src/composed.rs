@@ -1,0 +1,204 @@
+//! The same operations put together from candle's own differentiable ones.
+//!
+//! They run on every device and in every float type, and serve as a second opinion in the tests.
+//! The functions at the crate root call them for tensors that are not on the CPU. They check no
+//! shapes of their own: what does not fit is an error of the tensor library.
+
+use candle_core::{D, Tensor};
+
+use crate::{Error, Result};
+
+/// See [`linear`](crate::linear()).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (out_features, in_features) = weight.dims2()?;
+    let mut dims = xs.dims().to_vec();
+    let rows = xs.elem_count() / in_features.max(1);
+    let ys = xs.reshape((rows, in_features))?.matmul(&weight.t()?)?;
+    if let Some(last) = dims.last_mut() {
+        *last = out_features;
+    }
+    let ys = ys.reshape(dims)?;
+    Ok(match bias {
+        Some(bias) => ys.broadcast_add(bias)?,
+        None => ys,
+    })
+}
+
+/// See [`relu`](crate::relu).
+///
+/// # Errors
+/// When the tensor library fails.
+pub fn relu(xs: &Tensor) -> Result<Tensor> {
+    let fixed = xs.detach();
+    // Not `x > 0`: what is not a number stays what it is.
+    let dropped = fixed.le(&fixed.zeros_like()?)?;
+    Ok(dropped.where_cond(&fixed.zeros_like()?, xs)?)
+}
+
+/// See [`gelu`](crate::gelu).
+///
+/// # Errors
+/// When the tensor library fails.
+pub fn gelu(xs: &Tensor) -> Result<Tensor> {
+    let twice_phi = ((xs * std::f64::consts::FRAC_1_SQRT_2)?.erf()? + 1.0)?;
+    Ok(((xs * 0.5)? * twice_phi)?)
+}
+
+/// See [`softmax_last_dim`](crate::softmax_last_dim).
+///
+/// # Errors
+/// When the tensor library fails.
+pub fn softmax_last_dim(xs: &Tensor) -> Result<Tensor> {
+    let max = xs.detach().max_keepdim(D::Minus1)?;
+    let exp = xs.broadcast_sub(&max)?.exp()?;
+    Ok(exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?)
+}
+
+/// See [`layer_norm`](crate::layer_norm).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn layer_norm(xs: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
+    let centred = xs.broadcast_sub(&xs.mean_keepdim(D::Minus1)?)?;
+    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    let normed = centred.broadcast_div(&(variance + eps)?.sqrt()?)?;
+    Ok(normed.broadcast_mul(weight)?.broadcast_add(bias)?)
+}
+
+/// See [`attention`](crate::attention).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, tokens, width) = qkv.dims3()?;
+    let dim = width / (3 * heads).max(1);
+    let parts = qkv
+        .reshape((batch, tokens, 3, heads, dim))?
+        .permute((2, 0, 3, 1, 4))?;
+    let q = (parts.get(0)?.contiguous()? * (1.0 / (dim as f64).sqrt()))?;
+    let k = parts.get(1)?.contiguous()?;
+    let v = parts.get(2)?.contiguous()?;
+    let probabilities = softmax_last_dim(&q.matmul(&k.t()?.contiguous()?)?)?;
+    let mixed = probabilities.matmul(&v)?.transpose(1, 2)?;
+    Ok(mixed.reshape((batch, tokens, heads * dim))?)
+}
+
+/// See [`conv3x3`](crate::conv3x3).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn conv3x3(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    rectify: bool,
+) -> Result<Tensor> {
+    let mut ys = xs.conv2d(weight, 1, 1, 1, 1)?;
+    if let Some(bias) = bias {
+        ys = ys.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
+    }
+    if rectify { relu(&ys) } else { Ok(ys) }
+}
+
+/// See [`conv_transpose2x2`](crate::conv_transpose2x2).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn conv_transpose2x2(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (batch, channels, height, width) = xs.dims4()?;
+    let (_, out, _, _) = weight.dims4()?;
+    let pixels = xs
+        .permute((0, 2, 3, 1))?
+        .reshape((batch * height * width, channels))?;
+    let ys = pixels.matmul(&weight.reshape((channels, out * 4))?)?;
+    let ys = ys
+        .reshape(vec![batch, height, width, out, 2, 2])?
+        .permute(vec![0, 3, 1, 4, 2, 5])?;
+    let ys = ys.reshape((batch, out, 2 * height, 2 * width))?;
+    Ok(match bias {
+        Some(bias) => ys.broadcast_add(&bias.reshape((1, out, 1, 1))?)?,
+        None => ys,
+    })
+}
+
+/// See [`max_pool2x2`](crate::max_pool2x2).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn max_pool2x2(xs: &Tensor) -> Result<Tensor> {
+    let (batch, channels, height, width) = xs.dims4()?;
+    let (h, w) = (height / 2, width / 2);
+    let windows = xs
+        .narrow(2, 0, 2 * h)?
+        .narrow(3, 0, 2 * w)?
+        .reshape(vec![batch, channels, h, 2, w, 2])?
+        .permute(vec![3, 5, 0, 1, 2, 4])?
+        .reshape((4, batch, channels, h, w))?;
+    let mut best = windows.get(0)?;
+    for index in 1..4 {
+        let next = windows.get(index)?;
+        let (seen, candidate) = (best.detach(), next.detach());
+        // The first maximum stays; what is not a number wins.
+        let wins = (candidate.gt(&seen)? + candidate.ne(&candidate)?)?;
+        best = wins.where_cond(&next, &best)?;
+    }
+    Ok(best)
+}
+
+/// See [`upsample_bilinear`](crate::upsample_bilinear).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn upsample_bilinear(xs: &Tensor, factor: usize) -> Result<Tensor> {
+    let (batch, channels, height, width) = xs.dims4()?;
+    let across = interpolation(xs, width, factor)?;
+    let down = interpolation(xs, height, factor)?;
+    let ys = xs
+        .reshape((batch * channels * height, width))?
+        .matmul(&across)?;
+    let ys = ys
+        .reshape((batch * channels, height, width * factor))?
+        .transpose(1, 2)?;
+    let ys = ys
+        .reshape((batch * channels * width * factor, height))?
+        .matmul(&down)?;
+    let ys = ys
+        .reshape((batch * channels, width * factor, height * factor))?
+        .transpose(1, 2)?;
+    Ok(ys.reshape((batch, channels, height * factor, width * factor))?)
+}
+
+/// The matrix `(size, size * factor)` that interpolates a row.
+fn interpolation(like: &Tensor, size: usize, factor: usize) -> Result<Tensor> {
+    let out = size * factor;
+    let mut matrix = vec![0.0f64; size * out];
+    for target in 0..out {
+        let source = ((target as f64 + 0.5) / factor as f64 - 0.5).max(0.0);
+        let low = (source as usize).min(size - 1);
+        let high = (low + 1).min(size - 1);
+        let share = source - low as f64;
+        matrix[low * out + target] += 1.0 - share;
+        matrix[high * out + target] += share;
+    }
+    Ok(Tensor::from_vec(matrix, (size, out), like.device())?.to_dtype(like.dtype())?)
+}
+
+/// See [`mse_loss`](crate::mse_loss).
+///
+/// # Errors
+/// When the shapes differ.
+pub fn mse_loss(xs: &Tensor, target: &Tensor) -> Result<Tensor> {
+    if xs.dims() != target.dims() {
+        let (op, what, expected) = ("mse_loss", "target", format!("{:?}", xs.dims()));
+        return Err(Error::Shape {
+            op,
+            what,
+            expected,
+            got: target.dims().to_vec(),
+        });
+    }
+    Ok((xs - target)?.sqr()?.mean_all()?)
+}
