@@ -7,7 +7,7 @@ use grad_ops::{LinearFactory, Parameter};
 use crate::layers::{Block, BlockSizes, LayerNorm, below, normal};
 use crate::patches::PatchEmbed;
 use crate::position::sin_cos_positions;
-use crate::{FrontEnd, PositionEmbedding, Result, SpectralAdapter, VitConfig};
+use crate::{FrontEnd, Masks, PositionEmbedding, Result, SpectralAdapter, VitConfig};
 
 /// What the encoder makes of a batch of images.
 #[derive(Debug, Clone)]
@@ -146,15 +146,41 @@ impl Encoder {
         })
     }
 
+    /// Checks the sizes of images.
+    pub(crate) fn check(&self, images: &Tensor) -> Result<()> {
+        self.patch_embed.check(images, self.config.in_channels)
+    }
+
     /// Embeds images as patch tokens with their positions, `(batch, patches, dim)`; no CLS yet.
-    pub(crate) fn embed(&self, images: &Tensor) -> Result<Tensor> {
-        self.patch_embed.check(images, self.config.in_channels)?;
-        let patches = match &self.adapter {
-            Some(adapter) => self.patch_embed.forward(&adapter.forward(images)?)?,
-            None => self.patch_embed.forward(images)?,
-        };
-        let positions = self.pos_embed.narrow(1, 1, self.config.patches())?;
-        Ok(patches.broadcast_add(&positions)?)
+    fn embed(&self, images: &Tensor) -> Result<Tensor> {
+        self.check(images)?;
+        let tokens = self.patch_embed.project(&self.unfold(images)?)?;
+        Ok(tokens.broadcast_add(&self.patch_positions()?)?)
+    }
+
+    /// Embeds the visible patches alone, `(batch, kept, dim)`.
+    pub(crate) fn embed_visible(&self, images: &Tensor, masks: &Masks) -> Result<Tensor> {
+        let (batch, kept, dim) = (masks.batch(), masks.kept(), self.config.dim);
+        let device = images.device();
+        let patches = self.unfold(images)?.flatten(0, 1)?;
+        let visible = patches.index_select(&masks.visible_rows(device)?, 0)?;
+        let tokens = self.patch_embed.project(&visible)?;
+        let keep = masks.keep(device)?.flatten_all()?;
+        let positions = self.patch_positions()?.squeeze(0)?.index_select(&keep, 0)?;
+        Ok((tokens + positions)?.reshape((batch, kept, dim))?)
+    }
+
+    /// Cuts images into the patches that the embedding projects, after the front end.
+    fn unfold(&self, images: &Tensor) -> Result<Tensor> {
+        match &self.adapter {
+            Some(adapter) => self.patch_embed.unfold(&adapter.forward(images)?),
+            None => self.patch_embed.unfold(images),
+        }
+    }
+
+    /// The position embedding without the row of CLS, `(1, patches, dim)`.
+    fn patch_positions(&self) -> Result<Tensor> {
+        Ok(self.pos_embed.narrow(1, 1, self.config.patches())?)
     }
 
     /// Puts CLS before patch tokens (any subset of them) and runs the blocks and the norm.

@@ -71,7 +71,6 @@ pub(crate) struct PatchEmbed {
     weight: Tensor,
     bias: Tensor,
     patch_size: usize,
-    channels: usize,
     image_size: usize,
 }
 
@@ -88,7 +87,6 @@ impl PatchEmbed {
             weight: vb.get_with_hints((config.dim, channels, p, p), "weight", kaiming)?,
             bias: vb.get_with_hints(config.dim, "bias", init::ZERO)?,
             patch_size: p,
-            channels,
             image_size: config.image_size,
         })
     }
@@ -113,16 +111,19 @@ impl PatchEmbed {
         Ok(())
     }
 
-    /// `(batch, channel, row, col)` to `(batch, patches, dim)`.
-    pub(crate) fn forward(&self, images: &Tensor) -> Result<Tensor> {
-        let (batch, _, (rows, cols)) = grid_of(images, self.patch_size)?;
-        let (p, channels) = (self.patch_size, self.channels);
+    /// `(batch, channel, row, col)` to `(batch, patches, channel * patch_size * patch_size)`.
+    pub(crate) fn unfold(&self, images: &Tensor) -> Result<Tensor> {
+        let (batch, channels, (rows, cols)) = grid_of(images, self.patch_size)?;
+        let p = self.patch_size;
         let cut = images.reshape(&[batch, channels, rows, p, cols, p])?;
         let ordered = cut.permute([0, 2, 4, 1, 3, 5].as_slice())?;
-        let size = channels * p * p;
-        let patches = ordered.reshape((batch, rows * cols, size))?;
-        let weight = self.weight.reshape((self.weight.dim(0)?, size))?;
-        Ok(grad_ops::linear(&patches, &weight, Some(&self.bias))?)
+        Ok(ordered.reshape((batch, rows * cols, channels * p * p))?)
+    }
+
+    /// Unfolded patches to `(.., dim)`.
+    pub(crate) fn project(&self, patches: &Tensor) -> Result<Tensor> {
+        let weight = self.weight.flatten_from(1)?;
+        Ok(grad_ops::linear(patches, &weight, Some(&self.bias))?)
     }
 
     pub(crate) fn parameters(&self) -> Vec<Parameter> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::{VarBuilder, VarMap};
 use mae_vit::{FrontEnd, PositionEmbedding, VitConfig};
 
@@ -37,7 +37,7 @@ pub(crate) fn fixed(tensors: Tensors) -> VarBuilder<'static> {
 pub(crate) fn variables(tensors: &Tensors, dtype: DType) -> VarMap {
     let map = VarMap::new();
     for (name, tensor) in tensors {
-        let var = candle_core::Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap();
+        let var = Var::from_tensor(&tensor.to_dtype(dtype).unwrap()).unwrap();
         map.data().lock().unwrap().insert(name.clone(), var);
     }
     map
@@ -94,4 +94,48 @@ pub(crate) fn numbers(shape: &[usize], seed: f64, dtype: DType) -> Tensor {
         .unwrap()
         .to_dtype(dtype)
         .unwrap()
+}
+
+/// `formula` of `golden.py`.
+pub(crate) fn formula(name: &str, shape: &[usize], index: usize) -> Tensor {
+    let count: usize = shape.iter().product();
+    let phases = (0..count).map(|i| i as f64 * 0.731_058_5 + 1.3 * index as f64);
+    let fan: usize = shape.iter().skip(1).product();
+    let values: Vec<f32> = if name.contains("norm") && name.ends_with("weight") {
+        phases.map(|x| (1.0 + 0.2 * x.sin()) as f32).collect()
+    } else if shape.len() > 1 && name != "cls_token" && name != "pos_embed" {
+        let scale = (fan as f64).sqrt();
+        phases
+            .map(|x| (x.sin() * (x * x * 1e-3).cos() * 2.0 / scale) as f32)
+            .collect()
+    } else {
+        phases.map(|x| (0.1 * x.sin()) as f32).collect()
+    };
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// Compares the gradient of a loss in some of a variable's values with central differences.
+#[track_caller]
+pub(crate) fn finite_difference(var: &Var, loss: &dyn Fn() -> Tensor, tolerance: f64) {
+    const STEP: f64 = 1e-5;
+    let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let gradient = flat(loss().backward().unwrap().get(var).unwrap());
+    let start = flat(var);
+    let at = |i: usize, value: f64| {
+        let mut values = start.clone();
+        values[i] = value;
+        var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap())
+            .unwrap();
+        loss().to_scalar::<f64>().unwrap()
+    };
+    let scale = gradient.iter().fold(1e-3, |m: f64, g| m.max(g.abs()));
+    for i in (0..start.len()).step_by(start.len().div_ceil(7)) {
+        let slope = (at(i, start[i] + STEP) - at(i, start[i] - STEP)) / (2.0 * STEP);
+        at(i, start[i]);
+        assert!(
+            (slope - gradient[i]).abs() < tolerance * scale,
+            "{slope} {}",
+            gradient[i]
+        );
+    }
 }

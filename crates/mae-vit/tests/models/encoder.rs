@@ -5,7 +5,9 @@ use candle_nn::{VarBuilder, VarMap};
 use grad_ops::{Dense, Parameter};
 use mae_vit::{Encoder, Error, FrontEnd, PositionEmbedding, Preset, VitConfig};
 
-use crate::common::{Tensors, assert_close, below, fixed, golden, numbers, tiny, variables};
+use crate::common::{
+    Tensors, assert_close, below, fixed, formula, golden, numbers, tiny, variables,
+};
 
 #[test]
 fn equals_timm_forward_and_backward() {
@@ -31,24 +33,6 @@ fn equals_timm_forward_and_backward() {
     for (name, want) in wanted {
         assert_close(grads.get(&vars[&name]).unwrap(), &want, 1e-4);
     }
-}
-
-/// `formula` of `golden.py`.
-fn formula(name: &str, shape: &[usize], index: usize) -> Tensor {
-    let count: usize = shape.iter().product();
-    let phases = (0..count).map(|i| i as f64 * 0.731_058_5 + 1.3 * index as f64);
-    let fan: usize = shape.iter().skip(1).product();
-    let values: Vec<f32> = if name.contains("norm") && name.ends_with("weight") {
-        phases.map(|x| (1.0 + 0.2 * x.sin()) as f32).collect()
-    } else if shape.len() > 1 && name != "cls_token" && name != "pos_embed" {
-        let scale = (fan as f64).sqrt();
-        phases
-            .map(|x| (x.sin() * (x * x * 1e-3).cos() * 2.0 / scale) as f32)
-            .collect()
-    } else {
-        phases.map(|x| (0.1 * x.sin()) as f32).collect()
-    };
-    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
 #[test]

@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adapter;
+mod autoencoder;
 mod common;
 mod encoder;
