@@ -1,0 +1,80 @@
+//! What every baseline offers, and what it may expect of a cube.
+
+use std::fmt::Debug;
+
+use ndarray::parallel::prelude::*;
+use ndarray::{Array3, ArrayView3, Axis};
+
+use crate::{Error, Result};
+
+/// A denoiser of hyperspectral cubes without trained weights.
+///
+/// # Examples
+/// A denoiser of one's own stands beside those of this crate:
+///
+/// ```
+/// use hsi_baselines::{Denoiser, Result};
+/// use ndarray::{Array3, ArrayView3};
+///
+/// #[derive(Debug)]
+/// struct Identity;
+///
+/// impl Denoiser for Identity {
+///     fn name(&self) -> &str {
+///         "identity"
+///     }
+///
+///     fn denoise(&self, noisy: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
+///         Ok(noisy.to_owned())
+///     }
+/// }
+///
+/// let methods: Vec<Box<dyn Denoiser>> = vec![hsi_baselines::by_name("median")?, Box::new(Identity)];
+/// assert_eq!(methods[1].name(), "identity");
+/// # Ok::<(), hsi_baselines::Error>(())
+/// ```
+pub trait Denoiser: Send + Sync + Debug {
+    /// Returns the short name, for tables.
+    fn name(&self) -> &str;
+
+    /// Returns an estimate of the clean cube.
+    ///
+    /// The same input gives the same output on any number of threads.
+    ///
+    /// # Shapes
+    /// `noisy` and the result: `[bands, rows, cols]`.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] or [`Error::NonFinite`] for a cube that cannot be denoised, and what the
+    /// method has to say about its parameters.
+    fn denoise(&self, noisy: ArrayView3<'_, f32>) -> Result<Array3<f32>>;
+}
+
+/// Checks that a cube has values and that all are finite.
+pub(crate) fn ensure_usable(cube: ArrayView3<'_, f32>) -> Result<()> {
+    if cube.is_empty() {
+        let (bands, rows, cols) = cube.dim();
+        return Err(Error::Empty {
+            shape: [bands, rows, cols],
+        });
+    }
+    // No early exit inside a band, so that the check runs in vector registers.
+    let bad = cube
+        .axis_iter(Axis(0))
+        .into_par_iter()
+        .enumerate()
+        .find_map_first(|(band, values)| {
+            (!values.fold(true, |finite, value| finite & value.is_finite())).then_some(band)
+        });
+    let Some(band) = bad else { return Ok(()) };
+    let values = cube.index_axis_move(Axis(0), band);
+    match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((row, col), &value)) => Err(Error::NonFinite {
+            band,
+            row,
+            col,
+            value,
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,56 @@
+//! Why a baseline cannot be built or run.
+
+/// Result of an operation of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Errors of the baselines.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No baseline has this name.
+    #[error("unknown baseline `{name}`, expected one of {known}")]
+    UnknownBaseline {
+        /// The name that was given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The parameters behind the name of a baseline cannot be read.
+    #[error("baseline `{baseline}` is written `{form}`, got `{got}`")]
+    Parameters {
+        /// Name of the baseline.
+        baseline: &'static str,
+        /// The form that is understood.
+        form: &'static str,
+        /// The parameters that were given.
+        got: String,
+    },
+    /// A window extent is even, zero or too large.
+    #[error("the window should span an odd number of {axis} between 1 and {max}, got {got}")]
+    Window {
+        /// The axis, `rows`, `cols` or `bands`.
+        axis: &'static str,
+        /// Largest extent that is supported.
+        max: usize,
+        /// The extent that was given.
+        got: usize,
+    },
+    /// The cube holds no values.
+    #[error("the cube should hold at least one value, got the shape {shape:?}")]
+    Empty {
+        /// Shape of the cube, `[bands, rows, cols]`.
+        shape: [usize; 3],
+    },
+    /// A value is NaN or infinite.
+    #[error("every value should be finite, got {value} at band {band}, row {row}, column {col}")]
+    NonFinite {
+        /// Band, from 0.
+        band: usize,
+        /// Row, from 0.
+        row: usize,
+        /// Column, from 0.
+        col: usize,
+        /// The value.
+        value: f32,
+    },
+}

@@ -1,0 +1,246 @@
+//! The baselines against scipy and a direct computation, the registry, and bad input.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use hsi_baselines::{Denoiser, Error, MedianFilter, by_name, names};
+use ndarray::{Array3, s};
+use ndarray_npy::read_npy;
+use proptest::prelude::*;
+
+/// Numbers in [0, 1) from a small generator, in steps of 1 / `levels`.
+fn noise(shape: (usize, usize, usize), levels: u64) -> Array3<f32> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    Array3::from_shape_simple_fn(shape, || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (((state >> 40) * levels) >> 24) as f32 / levels as f32
+    })
+}
+
+/// The definition: collect, sort, take the middle.
+fn direct(cube: &Array3<f32>, filter: MedianFilter) -> Array3<f32> {
+    let mirror = |i: isize, n: usize| {
+        let place = i.rem_euclid(2 * n as isize) as usize;
+        if place < n { place } else { 2 * n - 1 - place }
+    };
+    let reach = |center: usize, extent: usize, n: usize| {
+        let start = center as isize - (extent / 2) as isize;
+        (start..start + extent as isize).map(move |i| mirror(i, n))
+    };
+    let (bands, rows, cols) = cube.dim();
+    Array3::from_shape_fn(cube.dim(), |(b, r, c)| {
+        let mut values = Vec::new();
+        for b in reach(b, filter.bands, bands) {
+            for r in reach(r, filter.rows, rows) {
+                values.extend(reach(c, filter.cols, cols).map(|c| cube[[b, r, c]]));
+            }
+        }
+        let middle = values.len() / 2;
+        *values.select_nth_unstable_by(middle, f32::total_cmp).1
+    })
+}
+
+#[test]
+fn the_median_filter_equals_scipy() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let cases = [
+        ("cube", "5x5x9"),
+        ("cube", "3x3x3"),
+        ("cube", "1x1x5"),
+        ("cube", "7x3x1"),
+        ("cube", "15x13x31"),
+        ("cube", "1x1x1"),
+        ("ties", "5x5x9"),
+        ("ties", "3x5x1"),
+    ];
+    for (name, window) in cases {
+        let cube: Array3<f32> = read_npy(data.join(format!("{name}.npy"))).unwrap();
+        let expected: Array3<f32> =
+            read_npy(data.join(format!("median_{name}_{window}.npy"))).unwrap();
+        let filter: MedianFilter = window.parse().unwrap();
+        assert_eq!(
+            filter.denoise(cube.view()).unwrap(),
+            expected,
+            "{name} {window}"
+        );
+        // Channel-last memory seen band first.
+        let last = cube
+            .view()
+            .permuted_axes([1, 2, 0])
+            .as_standard_layout()
+            .into_owned();
+        let again = filter
+            .denoise(last.view().permuted_axes([2, 0, 1]))
+            .unwrap();
+        assert_eq!(again, expected, "{name} {window}");
+        assert!(again.is_standard_layout());
+    }
+}
+
+#[test]
+fn tiles_leave_no_seams() {
+    // More than one tile along every axis, in each direction of sliding.
+    let window = |rows, cols, bands| MedianFilter { rows, cols, bands };
+    let cases = [
+        ((270, 18, 19), window(3, 3, 5)),
+        ((17, 5, 275), window(1, 5, 3)),
+        ((2, 263, 18), window(5, 1, 1)),
+        ((20, 37, 35), window(3, 3, 3)),
+    ];
+    for (shape, filter) in cases {
+        let cube = noise(shape, 1 << 20) - 0.5;
+        assert!(
+            filter.denoise(cube.view()).unwrap() == direct(&cube, filter),
+            "{shape:?} {filter}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 128,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_size_and_window_equal_the_definition(
+        shape in (1..7usize, 1..7usize, 1..7usize),
+        halves in (0..5usize, 0..5usize, 0..5usize),
+        levels in 2..50u64,
+    ) {
+        let cube = noise(shape, levels) - 0.4;
+        let filter = MedianFilter {
+            rows: 2 * halves.0 + 1,
+            cols: 2 * halves.1 + 1,
+            bands: 2 * halves.2 + 1,
+        };
+        prop_assert_eq!(filter.denoise(cube.view()).unwrap(), direct(&cube, filter));
+    }
+}
+
+#[test]
+fn threads_do_not_matter() {
+    let cube = noise((20, 40, 33), 1 << 20);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| MedianFilter::default().denoise(cube.view()).unwrap())
+    };
+    assert_eq!(run(1), run(4));
+}
+
+#[test]
+fn a_monotone_map_commutes_with_the_median() {
+    let cube = noise((9, 12, 10), 1 << 20) - 0.5;
+    let filter = MedianFilter::default();
+    let cubed = filter.denoise(cube.mapv(|x| x * x * x).view()).unwrap();
+    assert_eq!(
+        cubed,
+        filter.denoise(cube.view()).unwrap().mapv(|x| x * x * x)
+    );
+    assert_eq!(
+        filter.denoise((-&cube).view()).unwrap(),
+        -filter.denoise(cube.view()).unwrap()
+    );
+}
+
+#[test]
+fn baselines_are_found_by_name() {
+    assert_eq!(names(), ["median"]);
+    let cube = noise((9, 12, 10), 1 << 20);
+    for (description, filter) in [
+        ("median", MedianFilter::default()),
+        (" Median ", MedianFilter::default()),
+        ("median:5x5x9", MedianFilter::default()),
+        (
+            "median: 3x5X1",
+            MedianFilter {
+                rows: 3,
+                cols: 5,
+                bands: 1,
+            },
+        ),
+    ] {
+        let baseline = by_name(description).unwrap();
+        assert_eq!(baseline.name(), "median");
+        let expected = filter.denoise(cube.view()).unwrap();
+        assert_eq!(
+            baseline.denoise(cube.view()).unwrap(),
+            expected,
+            "{description}"
+        );
+        assert_eq!(filter.to_string().parse::<MedianFilter>().unwrap(), filter);
+    }
+    let cases = [
+        ("mean", "unknown baseline `mean`, expected one of `median`"),
+        ("", "unknown baseline ``, expected one of `median`"),
+        (
+            "median:5x5",
+            "baseline `median` is written `median[:ROWSxCOLSxBANDS]`, got `5x5`",
+        ),
+        ("median:5x5x9x1", "got `5x5x9x1`"),
+        ("median:", "got ``"),
+        ("median:5x-5x9", "got `5x-5x9`"),
+        (
+            "median:4x5x9",
+            "should span an odd number of rows between 1 and 255, got 4",
+        ),
+        (
+            "median:5x0x9",
+            "should span an odd number of cols between 1 and 255, got 0",
+        ),
+        (
+            "median:5x5x257",
+            "should span an odd number of bands between 1 and 255, got 257",
+        ),
+    ];
+    for (description, expected) in cases {
+        let got = by_name(description).unwrap_err().to_string();
+        assert!(got.contains(expected), "`{description}`: {got}");
+    }
+}
+
+#[test]
+fn bad_cubes_and_windows_are_errors() {
+    let filter = MedianFilter::default();
+    for shape in [(0, 4, 4), (3, 0, 4), (3, 4, 0)] {
+        let got = filter.denoise(Array3::zeros(shape).view());
+        let expected = Error::Empty {
+            shape: [shape.0, shape.1, shape.2],
+        };
+        assert_eq!(got, Err(expected));
+    }
+    let mut cube = noise((3, 4, 5), 100);
+    cube[[2, 1, 3]] = f32::NEG_INFINITY;
+    let expected = Error::NonFinite {
+        band: 2,
+        row: 1,
+        col: 3,
+        value: f32::NEG_INFINITY,
+    };
+    assert_eq!(filter.denoise(cube.view()), Err(expected));
+    cube[[2, 1, 3]] = f32::NAN;
+    let got = filter.denoise(cube.view()).unwrap_err().to_string();
+    assert_eq!(
+        got,
+        "every value should be finite, got NaN at band 2, row 1, column 3"
+    );
+    let good = cube.slice(s![..2, .., ..]);
+    for (rows, cols, bands) in [(0, 5, 9), (5, 2, 9), (5, 5, usize::MAX)] {
+        let got = MedianFilter { rows, cols, bands }.denoise(good);
+        assert!(matches!(got, Err(Error::Window { .. })), "{got:?}");
+    }
+    // The largest window on the smallest cubes.
+    let filter = MedianFilter {
+        rows: 1,
+        cols: 255,
+        bands: 255,
+    };
+    let one = Array3::from_elem((1, 1, 1), 0.5);
+    assert_eq!(filter.denoise(one.view()).unwrap(), one);
+}
