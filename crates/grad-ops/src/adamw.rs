@@ -1,8 +1,13 @@
 //! One step of AdamW.
 
 use candle_core::{Tensor, Var};
+use rayon::prelude::*;
 
-use crate::{Result, check};
+use crate::kernel::Real;
+use crate::kernel::parallel::PIECE;
+use crate::kernel::simd::vectorized;
+use crate::kernel::storage::{Reader, dispatch, same_storage, write};
+use crate::{Error, Result, check};
 
 const OP: &str = "adamw_step";
 
@@ -52,7 +57,7 @@ impl Default for AdamWStep {
 /// - `param`, `grad`, `m`, `v`: any, the same
 ///
 /// # Errors
-/// When the shapes or number types differ.
+/// When the shapes or number types differ, or two of the tensors share memory.
 ///
 /// # References
 /// - Loshchilov and Hutter, Decoupled weight decay regularization, <https://arxiv.org/abs/1711.05101>
@@ -65,8 +70,84 @@ pub fn adamw_step(param: &Var, grad: &Tensor, m: &Var, v: &Var, step: &AdamWStep
     ] {
         check::dims(OP, what, tensor, dims)?;
     }
-    check::on_cpu(OP, &[param, grad, m, v])?;
-    composed(param, grad, m, v, step)
+    if !check::on_cpu(OP, &[param, grad, m, v])? {
+        return composed(param, grad, m, v, step);
+    }
+    for (what, a, b) in [
+        ("the gradient", grad, param.as_tensor()),
+        ("the gradient", grad, m),
+        ("the gradient", grad, v),
+        ("the first moment", m, param),
+        ("the second moment", v, param),
+        ("the second moment", v, m),
+    ] {
+        if same_storage(a, b) {
+            return Err(Error::Aliased { op: OP, what });
+        }
+    }
+    let grad = grad.detach().contiguous()?;
+    dispatch!(OP, param.dtype(), T => {
+        let reader = Reader::new(&grad);
+        let grad = reader.slice::<T>()?;
+        let factors = Factors::<T>::new(step);
+        write::<T, _>(param, |param| {
+            write::<T, _>(m, |m| {
+                write::<T, _>(v, |v| {
+                    param
+                        .par_chunks_mut(PIECE)
+                        .zip(m.par_chunks_mut(PIECE).zip(v.par_chunks_mut(PIECE)))
+                        .zip(grad.par_chunks(PIECE))
+                        .for_each(|((param, (m, v)), grad)| update(param, grad, m, v, factors));
+                })
+            })
+        })???;
+        Ok(())
+    })
+}
+
+/// The numbers of a step as the loop needs them.
+#[derive(Clone, Copy)]
+pub(crate) struct Factors<T> {
+    grad_scale: T,
+    beta1: T,
+    beta2: T,
+    /// `1 - beta1` and `1 - beta2`, not lost in the rounding of the betas.
+    rest1: T,
+    rest2: T,
+    eps: T,
+    decay: T,
+    rate: T,
+    /// The inverse root of the correction of the second moment.
+    correction: T,
+}
+
+impl<T: Real> Factors<T> {
+    fn new(step: &AdamWStep) -> Self {
+        let exponent = step.step.max(1) as f64;
+        Self {
+            grad_scale: T::of(step.grad_scale),
+            beta1: T::of(step.beta1),
+            beta2: T::of(step.beta2),
+            rest1: T::of(1.0 - step.beta1),
+            rest2: T::of(1.0 - step.beta2),
+            eps: T::of(step.eps),
+            decay: T::of(1.0 - step.lr * step.weight_decay),
+            rate: T::of(step.lr / (1.0 - step.beta1.powf(exponent))),
+            correction: T::of((1.0 - step.beta2.powf(exponent)).sqrt().recip()),
+        }
+    }
+}
+
+vectorized! {
+    fn update<T>(param: &mut [T], grad: &[T], m: &mut [T], v: &mut [T], factors: Factors<T>) {
+        for (((param, &grad), m), v) in param.iter_mut().zip(grad).zip(m).zip(v) {
+            let grad = grad * factors.grad_scale;
+            *m = *m * factors.beta1 + grad * factors.rest1;
+            *v = *v * factors.beta2 + grad * grad * factors.rest2;
+            let root = v.sqrt() * factors.correction + factors.eps;
+            *param = *param * factors.decay - *m / root * factors.rate;
+        }
+    }
 }
 
 fn composed(param: &Var, grad: &Tensor, m: &Var, v: &Var, step: &AdamWStep) -> Result<()> {

@@ -27,6 +27,14 @@ pub enum Error {
         /// The type that was given.
         dtype: candle_core::DType,
     },
+    /// A tensor that is to be read shares the memory of one that is to be written.
+    #[error("`{op}`: {what} shares the memory of a tensor that is updated in place")]
+    Aliased {
+        /// Name of the operation.
+        op: &'static str,
+        /// Which tensor.
+        what: &'static str,
+    },
     /// An error of the tensor library.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -1,12 +1,18 @@
 //! The Gaussian error linear unit.
 
-use candle_core::Tensor;
+use candle_core::{Shape, Tensor};
 
+use crate::kernel::Real;
+use crate::kernel::parallel::{PIECE, build};
+use crate::kernel::simd::vectorized;
+use crate::kernel::unary::{Unary, apply};
 use crate::{Result, check, composed};
 
 const OP: &str = "gelu";
 
 /// Returns `x · Φ(x)` with the exact normal distribution function, as `torch.nn.GELU()`.
+///
+/// In `f32` on the CPU `Φ` is exact to 2e-7.
 ///
 /// # Shapes
 /// - `xs` and output: any
@@ -14,6 +20,46 @@ const OP: &str = "gelu";
 /// # Errors
 /// When there is no kernel for the number type.
 pub fn gelu(xs: &Tensor) -> Result<Tensor> {
-    check::on_cpu(OP, &[xs])?;
-    composed::gelu(xs)
+    if check::on_cpu(OP, &[xs])? {
+        Ok(apply(Gelu, xs)?)
+    } else {
+        composed::gelu(xs)
+    }
+}
+
+struct Gelu;
+
+impl Unary for Gelu {
+    const NAME: &'static str = OP;
+
+    fn output(&self, input: &Shape) -> Shape {
+        input.clone()
+    }
+
+    fn forward<T: Real>(&self, xs: &[T]) -> Vec<T> {
+        build(xs.len(), PIECE, |index, ys| {
+            forward(&xs[index * PIECE..], ys);
+        })
+    }
+
+    fn backward<T: Real>(&self, xs: &[T], _ys: &[T], grad: &[T]) -> Vec<T> {
+        build(xs.len(), PIECE, |index, out| {
+            backward(&xs[index * PIECE..], &grad[index * PIECE..], out);
+        })
+    }
+}
+
+vectorized! {
+    fn forward<T>(xs: &[T], ys: &mut [T]) {
+        for (y, &x) in ys.iter_mut().zip(xs) {
+            *y = x * x.normal::<FMA>().0;
+        }
+    }
+
+    fn backward<T>(xs: &[T], grad: &[T], out: &mut [T]) {
+        for ((out, &x), &grad) in out.iter_mut().zip(xs).zip(grad) {
+            let (distribution, density) = x.normal::<FMA>();
+            *out = grad * (distribution + x * density);
+        }
+    }
 }

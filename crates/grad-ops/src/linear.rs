@@ -1,13 +1,19 @@
-//! The linear layer.
+//! The affine map of the last dimension.
 
-use candle_core::Tensor;
-use candle_nn::{Init, VarBuilder, init};
+use candle_core::{Shape, Tensor};
+use rayon::prelude::*;
 
-use crate::{LinearLayer, LinearSpec, Parameter, Result, check, composed};
+use crate::kernel::Real;
+use crate::kernel::affine::{Affine, Given, Grads, Wanted, apply};
+use crate::kernel::gemm::{Mat, Target, parallel_product};
+use crate::kernel::parallel::{PIECE, add_up, build};
+use crate::{Result, check, composed};
 
 const OP: &str = "linear";
 
-/// Returns `xs · weightᵀ + bias`. No gradient is computed for a weight or bias that needs none.
+/// Returns `xs · weightᵀ + bias`.
+///
+/// On the CPU no gradient is computed for an argument that needs none.
 ///
 /// # Shapes
 /// - `xs`: `(.., in_features)`
@@ -18,11 +24,11 @@ const OP: &str = "linear";
 /// # Errors
 /// When the shapes do not fit or there is no kernel for the number type.
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (_, width) = check::rows(OP, xs)?;
+    let (rows, inner) = check::rows(OP, xs)?;
     let out = match *weight.dims() {
-        [out, inner] if out > 0 && inner == width => out,
+        [out, width] if out > 0 && width == inner => out,
         _ => {
-            let expected = format!("(out_features, {width})");
+            let expected = format!("(out_features, {inner})");
             return Err(check::shape_error(OP, "the weight", expected, weight));
         }
     };
@@ -31,71 +37,91 @@ pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
         check::dims(OP, "the bias", bias, &[out])?;
         all.push(bias);
     }
-    check::on_cpu(OP, &all)?;
-    composed::linear(xs, weight, bias)
+    if !check::on_cpu(OP, &all)? {
+        return composed::linear(xs, weight, bias);
+    }
+    let mut output = xs.dims().to_vec();
+    if let Some(last) = output.last_mut() {
+        *last = out;
+    }
+    Ok(apply(
+        Linear {
+            rows,
+            inner,
+            out,
+            output,
+        },
+        xs,
+        weight,
+        bias,
+    )?)
 }
 
-/// A linear layer with plain weights.
-#[derive(Debug, Clone)]
-pub struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
+struct Linear {
+    rows: usize,
+    inner: usize,
+    out: usize,
+    output: Vec<usize>,
 }
 
-impl Linear {
-    /// Makes the layer from its tensors.
-    pub fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+impl Affine for Linear {
+    const NAME: &'static str = OP;
+
+    fn output(&self) -> Shape {
+        Shape::from(self.output.as_slice())
     }
 
-    /// Takes `weight` and `bias` from `vb`.
-    ///
-    /// # Errors
-    /// When a tensor is missing or has another shape.
-    #[expect(clippy::needless_pass_by_value, reason = "candle's constructors take it so")]
-    pub fn load(spec: LinearSpec, vb: VarBuilder<'_>) -> Result<Self> {
-        let shape = (spec.out_features, spec.in_features);
-        let weight = vb.get_with_hints(shape, "weight", init::DEFAULT_KAIMING_UNIFORM)?;
-        let bound = 1.0 / (spec.in_features as f64).sqrt();
-        let bias = if spec.bias {
-            let hint = Init::Uniform {
-                lo: -bound,
-                up: bound,
-            };
-            Some(vb.get_with_hints(spec.out_features, "bias", hint)?)
-        } else {
-            None
+    fn forward<T: Real>(&self, xs: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+        let xs = Mat::new(xs, self.rows, self.inner);
+        let weight = Mat::new(weight, self.out, self.inner);
+        let Some(bias) = bias else {
+            return product(xs, weight.t());
         };
-        Ok(Self { weight, bias })
+        // The products are added to the bias.
+        let piece = (PIECE / self.out).max(1) * self.out;
+        let mut ys = build(self.rows * self.out, piece, |_, rows| {
+            for row in rows.chunks_exact_mut(self.out) {
+                row.copy_from_slice(bias);
+            }
+        });
+        parallel_product(Target::add(&mut ys, self.out), xs, weight.t());
+        ys
     }
 
-    /// The weight, `(out_features, in_features)`.
-    pub fn weight(&self) -> &Tensor {
-        &self.weight
-    }
-
-    /// The bias, `(out_features)`.
-    pub fn bias(&self) -> Option<&Tensor> {
-        self.bias.as_ref()
+    fn backward<T: Real>(&self, given: Given<'_, T>, wanted: Wanted) -> Grads<T> {
+        let mut grads = Grads::default();
+        let dys = Mat::new(given.grad, self.rows, self.out);
+        if wanted.xs {
+            grads.xs = product(dys, Mat::new(given.weight, self.out, self.inner));
+        }
+        if wanted.weight {
+            grads.weight = product(dys.t(), Mat::new(given.xs, self.rows, self.inner));
+        }
+        if wanted.bias {
+            grads.bias = column_sums(given.grad, self.out);
+        }
+        grads
     }
 }
 
-impl LinearLayer for Linear {
-    fn forward_t(&self, xs: &Tensor, _train: bool) -> Result<Tensor> {
-        linear(xs, &self.weight, self.bias.as_ref())
-    }
+fn product<T: Real>(a: Mat<'_, T>, b: Mat<'_, T>) -> Vec<T> {
+    let mut product = vec![T::zero(); a.rows() * b.cols()];
+    parallel_product(Target::set(&mut product, b.cols()), a, b);
+    product
+}
 
-    fn in_features(&self) -> usize {
-        self.weight.dims()[1]
-    }
-
-    fn out_features(&self) -> usize {
-        self.weight.dims()[0]
-    }
-
-    fn parameters(&self) -> Vec<Parameter> {
-        let mut all = vec![Parameter::dense("weight", &self.weight)];
-        all.extend(self.bias.iter().map(|bias| Parameter::dense("bias", bias)));
-        all
-    }
+/// The sum of all rows of `width` elements.
+fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
+    let piece = (4 * PIECE / width).max(1) * width;
+    let mut sums = vec![T::zero(); rows.len().div_ceil(piece) * width];
+    sums.par_chunks_mut(width)
+        .zip(rows.par_chunks(piece))
+        .for_each(|(sums, rows)| {
+            for row in rows.chunks_exact(width) {
+                for (sum, &x) in sums.iter_mut().zip(row) {
+                    *sum += x;
+                }
+            }
+        });
+    add_up(&sums, width)
 }

@@ -1,0 +1,123 @@
+//! Convolution with a 3 x 3 kernel.
+//!
+//! A piece of some rows of the image is copied with a border of zeros. Every tap of the kernel
+//! then is one matrix product over the same copy, shifted by a constant: nine accumulating
+//! products, and no matrix of patches. The two columns between the rows are computed and dropped.
+//! The gradient of the input is the same routine with the kernel turned and transposed.
+
+mod convolve;
+mod tile;
+mod weight_grad;
+
+use candle_core::{Shape, Tensor};
+
+use crate::kernel::Real;
+use crate::kernel::affine::{Affine, Given, Grads, Wanted, apply};
+use crate::{Result, check, composed};
+use convolve::{Maps, convolve, taps};
+use weight_grad::weight_grad;
+
+const OP: &str = "conv3x3";
+
+/// Returns the cross-correlation with padding 1 and stride 1, rectified if `rectify` is set.
+///
+/// No gradient is computed for an argument that needs none.
+///
+/// # Shapes
+/// - `xs`: `(batch, channels_in, height, width)`
+/// - `weight`: `(channels_out, channels_in, 3, 3)`
+/// - `bias`: `(channels_out)`
+/// - output: `(batch, channels_out, height, width)`
+///
+/// # Errors
+/// When the shapes do not fit or there is no kernel for the number type.
+pub fn conv3x3(
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    rectify: bool,
+) -> Result<Tensor> {
+    let [batch, channels, height, width] = check::maps(OP, xs)?;
+    let out = match *weight.dims() {
+        [out, inner, 3, 3] if out > 0 && inner == channels => out,
+        _ => {
+            let expected = format!("(channels_out, {channels}, 3, 3)");
+            return Err(check::shape_error(OP, "the weight", expected, weight));
+        }
+    };
+    let mut all = vec![xs, weight];
+    if let Some(bias) = bias {
+        check::dims(OP, "the bias", bias, &[out])?;
+        all.push(bias);
+    }
+    if !check::on_cpu(OP, &all)? {
+        return composed::conv3x3(xs, weight, bias, rectify);
+    }
+    let op = Conv {
+        batch,
+        channels,
+        out,
+        height,
+        width,
+        rectify,
+    };
+    Ok(apply(op, xs, weight, bias)?)
+}
+
+struct Conv {
+    batch: usize,
+    channels: usize,
+    out: usize,
+    height: usize,
+    width: usize,
+    rectify: bool,
+}
+
+impl Affine for Conv {
+    const NAME: &'static str = OP;
+
+    fn output(&self) -> Shape {
+        Shape::from((self.batch, self.out, self.height, self.width))
+    }
+
+    fn forward<T: Real>(&self, xs: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
+        let shape = [self.batch, self.channels, self.height, self.width];
+        let taps = taps(weight, self.out, self.channels, false);
+        convolve(
+            &Maps {
+                data: xs,
+                mask: None,
+                shape,
+            },
+            &taps,
+            self.out,
+            bias,
+            self.rectify,
+        )
+    }
+
+    fn backward<T: Real>(&self, given: Given<'_, T>, wanted: Wanted) -> Grads<T> {
+        let mask = if self.rectify { Some(given.ys) } else { None };
+        let shape = [self.batch, self.out, self.height, self.width];
+        let grad = Maps {
+            data: given.grad,
+            mask,
+            shape,
+        };
+        let mut grads = Grads::default();
+        if wanted.xs {
+            let taps = taps(given.weight, self.out, self.channels, true);
+            grads.xs = convolve(&grad, &taps, self.channels, None, false);
+        }
+        if wanted.weight || wanted.bias {
+            let shape = [self.batch, self.channels, self.height, self.width];
+            let xs = Maps {
+                data: given.xs,
+                mask: None,
+                shape,
+            };
+            (grads.weight, grads.bias) = weight_grad(&xs, &grad, wanted.weight);
+        }
+        grads
+    }
+}

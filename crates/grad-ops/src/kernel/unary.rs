@@ -1,0 +1,51 @@
+//! Operations of one tensor, as custom operations of candle.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
+
+use super::Real;
+use super::storage::{Reader, dispatch, slice, tensor};
+
+/// A kernel of one argument.
+pub(crate) trait Unary: Send + Sync + 'static {
+    /// Name of the operation.
+    const NAME: &'static str;
+
+    /// Shape of the output.
+    fn output(&self, input: &Shape) -> Shape;
+
+    /// Computes the output.
+    fn forward<T: Real>(&self, xs: &[T]) -> Vec<T>;
+
+    /// Computes the gradient of the input from input, output and gradient of the output.
+    fn backward<T: Real>(&self, xs: &[T], ys: &[T], grad: &[T]) -> Vec<T>;
+}
+
+/// Applies the operation to a tensor on the CPU whose shape fits.
+pub(crate) fn apply<U: Unary>(op: U, xs: &Tensor) -> Result<Tensor> {
+    xs.contiguous()?.apply_op1(Op(op))
+}
+
+struct Op<U>(U);
+
+impl<U: Unary> CustomOp1 for Op<U> {
+    fn name(&self) -> &'static str {
+        U::NAME
+    }
+
+    fn cpu_fwd(&self, xs: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        dispatch!(U::NAME, xs.dtype(), T => {
+            let ys = self.0.forward(slice::<T>(xs, layout)?);
+            Ok((T::to_cpu_storage_owned(ys), self.0.output(layout.shape())))
+        })
+    }
+
+    fn bwd(&self, xs: &Tensor, ys: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        dispatch!(U::NAME, grad.dtype(), T => {
+            let grad = grad.contiguous()?;
+            let (input, result, grad) = (Reader::new(xs), Reader::new(ys), Reader::new(&grad));
+            let grad = self.0.backward::<T>(input.slice()?, result.slice()?, grad.slice()?);
+            Ok(Some(tensor(grad, xs.shape())?))
+        })
+    }
+}
