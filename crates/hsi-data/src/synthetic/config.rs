@@ -42,10 +42,10 @@ pub struct LandCover {
 impl Default for LandCover {
     fn default() -> Self {
         Self {
-            fields: 0.45,
+            fields: 0.36,
             woods: 0.25,
-            towns: 0.22,
-            water: 0.08,
+            towns: 0.28,
+            water: 0.11,
         }
     }
 }

@@ -67,6 +67,8 @@ struct Building {
     half: (f32, f32),
     angle: (f32, f32),
     roof: usize,
+    /// Brightness: some roofs are tilted to the sun, or new.
+    gain: f32,
     height: f32,
 }
 
@@ -87,8 +89,13 @@ pub(super) struct Landscape {
     woods: f32,
     towns: f32,
     water: f32,
+    /// Rivers wind along a level of the noise, lakes lie above it.
+    river: bool,
+    shore: f32,
     block_size: f32,
     block_angle: (f32, f32),
+    /// How much blocks differ from the average of their district.
+    town_mix: f32,
     town_green: f32,
     crown_size: f32,
     relief: f32,
@@ -164,8 +171,11 @@ impl Landscape {
             woods: woods_level,
             towns: towns_level,
             water: threshold(water),
-            block_size: rng.random_range(1.6..4.5),
+            river: rng.random::<f32>() < 0.5,
+            shore: rng.random_range(1.0..3.0),
+            block_size: rng.random_range(0.0_f32..1.7).exp2(),
             block_angle: direction(rng),
+            town_mix: rng.random_range(0.3..0.9),
             town_green: rng.random_range(0.15..0.65),
             crown_size: rng.random_range(1.1..2.6),
             relief: 0.10 * config.shadows * rng.random::<f32>(),
@@ -239,10 +249,12 @@ impl Landscape {
                 half: (0.5 * size * long, 0.5 * size),
                 angle: turned,
                 roof: pick(rng, ROOFS),
+                gain: 0.85 + 0.9 * rng.random::<f32>().powi(2),
                 height: rng.random_range(0.1..0.9),
             };
             let in_town = self.town_cover(centre.0, centre.1) > 0.5;
-            if !in_town && rng.random::<f32>() < 0.85 {
+            let stands = rng.random::<f32>() < if in_town { 1.0 } else { 0.15 };
+            if !stands || self.water_cover(centre.0, centre.1) > 0.3 {
                 continue;
             }
             let reach = building.half.0.hypot(building.half.1) + 2.0;
@@ -277,6 +289,20 @@ impl Landscape {
         smooth((self.zone(x, y, 11, 0.8 * self.zone_size) - self.towns) * 6.0 + 0.5)
     }
 
+    fn water_cover(&self, x: f32, y: f32) -> f32 {
+        if self.water > 5.0 {
+            return 0.0;
+        }
+        let level = self.zone(x, y, 13, self.zone_size);
+        // A river is a narrow band around the level 0, wider where there is more water.
+        let depth = if self.river {
+            0.10 - 0.08 * self.water - level.abs()
+        } else {
+            level - self.water
+        };
+        (depth * self.zone_size * self.shore + 0.5).clamp(0.0, 1.0)
+    }
+
     /// The pixel at a column and row.
     pub(super) fn pixel(&self, x: f32, y: f32) -> Pixel {
         let mut pixel = Pixel {
@@ -285,7 +311,8 @@ impl Landscape {
             shade: 0.0,
         };
         self.field(x, y, &mut pixel);
-        let woods = (self.zone(x, y, 12, self.zone_size) - self.woods) * self.zone_size * 0.6 + 0.5;
+        let woods =
+            (self.zone(x, y, 12, self.zone_size) - self.woods) * self.zone_size * self.shore + 0.5;
         cover(&mut pixel, woods.clamp(0.0, 1.0), |pixel| {
             self.wood(x, y, pixel);
         });
@@ -297,9 +324,8 @@ impl Landscape {
                 pixel.shares[line.material] += 1.0;
             });
         }
-        let water = (self.zone(x, y, 13, self.zone_size) - self.water) * self.zone_size * 0.8 + 0.5;
-        cover(&mut pixel, water.clamp(0.0, 1.0), |pixel| {
-            self.lake(x, y, pixel);
+        cover(&mut pixel, self.water_cover(x, y), |pixel| {
+            self.lake(x, y, pixel)
         });
         self.houses(x, y, &mut pixel);
         self.light(x, y, &mut pixel);
@@ -361,8 +387,8 @@ impl Landscape {
         pixel.shares[other] += mixed * (1.0 - clearing);
         pixel.shares[choose(&DRY, draw(4))] += clearing;
         let crowns = octaves(x / crown_size, y / crown_size, self.stream(34), 2, 0.7);
-        pixel.gain = lerp(0.8, 1.12, draw(5)) * (1.0 + 0.16 * texture * crowns);
-        pixel.shade = (0.12 - 0.25 * texture * crowns).clamp(0.0, 0.6) * (1.0 - clearing);
+        pixel.gain = lerp(0.85, 1.1, draw(5)) * (1.0 + 0.09 * texture * crowns);
+        pixel.shade = (0.08 - 0.12 * texture * crowns).clamp(0.0, 0.5) * (1.0 - clearing);
     }
 
     /// A settlement: blocks of a few pixels, each a mixture of roofs, pavement and gardens.
@@ -390,12 +416,18 @@ impl Landscape {
             choose(&CROPS, draw(4))
         };
         let grain = noise(x * 0.9, y * 0.9, self.stream(43));
-        let plants = (green + 0.9 * (draw(5) - 0.5) + 0.15 * texture * grain).clamp(0.0, 1.0);
-        let built = (1.0 - plants) * lerp(0.1, 0.9, draw(6));
+        let plants =
+            (green + self.town_mix * (draw(5) - 0.5) + 0.15 * texture * grain).clamp(0.0, 1.0);
+        let built = (1.0 - plants)
+            * lerp(
+                0.5 - 0.4 * self.town_mix,
+                0.5 + 0.4 * self.town_mix,
+                draw(6),
+            );
         pixel.shares[garden] += plants;
         pixel.shares[roof] += built;
         pixel.shares[choose(&PAVED, draw(7))] += 1.0 - plants - built;
-        pixel.gain = lerp(0.8, 1.2, draw(8)) * (1.0 + 0.07 * texture * grain);
+        pixel.gain = lerp(0.88, 1.12, draw(8)) * (1.0 + 0.05 * texture * grain);
         pixel.shade = 0.3 * draw(9) * built;
     }
 
@@ -424,6 +456,7 @@ impl Landscape {
             pixel.shade = pixel.shade.max(0.8 * shadow);
             cover(pixel, inside(dx, dy), |pixel| {
                 pixel.shares[house.roof] += 1.0;
+                pixel.gain = house.gain;
             });
         }
     }

@@ -32,7 +32,7 @@ pub fn generate(config: &SceneConfig, seed: u64) -> Result<Cube> {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
     let spectra = draw_spectra(config, rng);
     let landscape = Landscape::draw(config, rng);
-    let blur = point_spread(rng.random_range(0.35..0.75));
+    let blur = point_spread(rng.random_range(0.4..0.75));
     let sky = sky_light(&config.wavelengths_nm, rng.random_range(0.1..0.3));
     let planes = paint(config, &landscape, &blur);
 
