@@ -13,10 +13,7 @@ pub(crate) fn write_atomically(
     write: impl FnOnce(&mut BufWriter<&mut File>) -> std::io::Result<()>,
     before_rename: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".hsi-").suffix(".tmp");
     #[cfg(unix)]
@@ -27,14 +24,10 @@ pub(crate) fn write_atomically(
     }
     let mut temporary = builder.tempfile_in(folder).map_err(Error::io(path))?;
     let mut buffered = BufWriter::with_capacity(1 << 16, temporary.as_file_mut());
-    write(&mut buffered)
-        .and_then(|()| buffered.flush())
-        .map_err(Error::io(path))?;
+    write(&mut buffered).and_then(|()| buffered.flush()).map_err(Error::io(path))?;
     drop(buffered);
     temporary.as_file().sync_all().map_err(Error::io(path))?;
     before_rename()?;
-    temporary
-        .persist(path)
-        .map_err(|error| Error::io(path)(error.error))?;
+    temporary.persist(path).map_err(|error| Error::io(path)(error.error))?;
     Ok(())
 }

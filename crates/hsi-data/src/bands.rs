@@ -61,10 +61,7 @@ pub fn hyspecnet_202() -> &'static [usize] {
 
 /// Centre wavelengths of the 202 bands of HySpecNet-11k in nanometres.
 pub fn enmap_202_wavelengths_nm() -> Vec<f32> {
-    hyspecnet_202()
-        .iter()
-        .map(|&band| ENMAP_224_WAVELENGTHS_NM[band])
-        .collect()
+    hyspecnet_202().iter().map(|&band| ENMAP_224_WAVELENGTHS_NM[band]).collect()
 }
 
 /// The band whose wavelength is nearest; the first of several, `None` without bands.
@@ -85,20 +82,12 @@ pub const RGB_NM: [f32; 3] = [660.0, 550.0, 480.0];
 /// [`Error::MetaLength`] if the wavelengths are not one a band, [`Error::BandCount`] for no bands.
 pub fn rgb_bands(bands: usize, wavelengths_nm: Option<&[f32]>) -> Result<[usize; 3]> {
     if bands == 0 {
-        return Err(Error::BandCount {
-            name: "picture".to_owned(),
-            expected: 1,
-            got: 0,
-        });
+        return Err(Error::BandCount { name: "picture".to_owned(), expected: 1, got: 0 });
     }
     if let Some(list) = wavelengths_nm {
         if list.len() != bands {
             let (expected, got) = (bands, list.len());
-            return Err(Error::MetaLength {
-                field: "wavelengths_nm",
-                expected,
-                got,
-            });
+            return Err(Error::MetaLength { field: "wavelengths_nm", expected, got });
         }
         let near =
             RGB_NM.map(|nm| nearest_band(list, nm).filter(|&band| (list[band] - nm).abs() <= 50.0));
@@ -115,10 +104,7 @@ pub fn describe_bands(choice: &[usize], wavelengths_nm: Option<&[f32]>) -> Strin
     let list = |items: Vec<String>| items.join(", ");
     let bands = list(choice.iter().map(ToString::to_string).collect());
     let nm: Option<Vec<String>> = wavelengths_nm.and_then(|table| {
-        choice
-            .iter()
-            .map(|&band| table.get(band).map(|nm| format!("{nm:.0}")))
-            .collect()
+        choice.iter().map(|&band| table.get(band).map(|nm| format!("{nm:.0}"))).collect()
     });
     match nm {
         Some(nm) => format!("bands {bands} ({} nm)", list(nm)),
@@ -135,21 +121,11 @@ mod tests {
         let bands = hyspecnet_202();
         assert_eq!(bands.len(), HYSPECNET_BANDS);
         assert!(bands.windows(2).all(|pair| pair[0] < pair[1]));
-        for (nth, band) in [
-            (0, 0),
-            (125, 125),
-            (126, 141),
-            (144, 159),
-            (145, 167),
-            (201, 223),
-        ] {
+        for (nth, band) in [(0, 0), (125, 125), (126, 141), (144, 159), (145, 167), (201, 223)] {
             assert_eq!(bands[nth], band);
         }
         let nm = enmap_202_wavelengths_nm();
-        assert!(
-            nm.iter()
-                .all(|nm| !(1350.0..1455.0).contains(nm) || *nm < 1361.0)
-        );
+        assert!(nm.iter().all(|nm| !(1350.0..1455.0).contains(nm) || *nm < 1361.0));
         assert!(nm.iter().all(|nm| !(1760.0..1930.0).contains(nm)));
     }
 
@@ -166,10 +142,7 @@ mod tests {
         assert!(rgb_bands(0, None).is_err());
         assert!(rgb_bands(2, Some(&[500.0])).is_err());
         assert_eq!(nearest_band(&[], 500.0), None);
-        assert_eq!(
-            describe_bands(&[1, 0], Some(&[500.0, 600.4])),
-            "bands 1, 0 (600, 500 nm)"
-        );
+        assert_eq!(describe_bands(&[1, 0], Some(&[500.0, 600.4])), "bands 1, 0 (600, 500 nm)");
         Ok(())
     }
 }

@@ -34,11 +34,8 @@ impl Cube {
             return Err(Error::EmptyCube { bands, rows, cols });
         }
         meta.validate(bands)?;
-        let data = if data.is_standard_layout() {
-            data
-        } else {
-            data.as_standard_layout().into_owned()
-        };
+        let data =
+            if data.is_standard_layout() { data } else { data.as_standard_layout().into_owned() };
         Ok(Self { data, meta })
     }
 
@@ -102,11 +99,7 @@ impl Cube {
 
     /// Name for messages: the source's path, or `cube`.
     pub fn name(&self) -> String {
-        let path = self
-            .meta
-            .source
-            .as_ref()
-            .map(|source| source.path.display().to_string());
+        let path = self.meta.source.as_ref().map(|source| source.path.display().to_string());
         path.unwrap_or_else(|| "cube".to_owned())
     }
 
@@ -150,10 +143,7 @@ impl Cube {
     /// [`Error::BandIndex`] for a band that is not there, [`Error::EmptyCube`] for no bands.
     pub fn select_bands(&self, bands: &[usize]) -> Result<Self> {
         if let Some(&index) = bands.iter().find(|&&b| b >= self.bands()) {
-            return Err(Error::BandIndex {
-                index,
-                bands: self.bands(),
-            });
+            return Err(Error::BandIndex { index, bands: self.bands() });
         }
         let data = self.data.select(Axis(0), bands);
         Self::new(data, self.meta.select_bands(bands))
@@ -167,13 +157,7 @@ impl Cube {
         check_window("rows", &rows, self.rows())?;
         check_window("columns", &cols, self.cols())?;
         let meta = self.meta.shifted(rows.start, cols.start);
-        Self::new(
-            self.data
-                .slice(s![.., rows, cols])
-                .as_standard_layout()
-                .into_owned(),
-            meta,
-        )
+        Self::new(self.data.slice(s![.., rows, cols]).as_standard_layout().into_owned(), meta)
     }
 
     /// Checks that every sample is a finite number; nodata is allowed, NaN as nodata too.
@@ -190,12 +174,7 @@ pub(crate) fn check_window(axis: &'static str, range: &Range<usize>, size: usize
     if range.start < range.end && range.end <= size {
         return Ok(());
     }
-    Err(Error::Window {
-        axis,
-        start: range.start,
-        end: range.end,
-        size,
-    })
+    Err(Error::Window { axis, start: range.start, end: range.end, size })
 }
 
 /// Whether every sample of a band is nodata, declared or by convention.
@@ -229,11 +208,5 @@ pub(crate) fn check_finite(
     let place = place.indexed_iter().find(|&(_, &v)| offends(v));
     let (row, col) = place.map_or((0, 0), |(place, _)| place);
     let count = found.iter().map(|&(_, count)| count).sum();
-    Err(Error::NotFinite {
-        name: name(),
-        count,
-        band,
-        row,
-        col,
-    })
+    Err(Error::NotFinite { name: name(), count, band, row, col })
 }

@@ -50,15 +50,10 @@ impl Format {
         let path = path.as_ref();
         let file = File::open(path).map_err(Error::io(path))?;
         if file.metadata().map_err(Error::io(path))?.is_dir() {
-            return Err(Error::WrongKind {
-                path: path.to_path_buf(),
-                expected: "file",
-            });
+            return Err(Error::WrongKind { path: path.to_path_buf(), expected: "file" });
         }
         let mut head = Vec::new();
-        file.take(16)
-            .read_to_end(&mut head)
-            .map_err(Error::io(path))?;
+        file.take(16).read_to_end(&mut head).map_err(Error::io(path))?;
         if head.starts_with(npy::MAGIC) {
             return Ok(Self::Npy);
         }
@@ -72,24 +67,14 @@ impl Format {
     pub fn from_extension(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let has = |format: &&Self| {
-            extension
-                .as_deref()
-                .is_some_and(|e| format.extensions().contains(&e))
-        };
-        Self::ALL
-            .iter()
-            .find(has)
-            .copied()
-            .ok_or_else(|| Self::unknown(path))
+        let has =
+            |format: &&Self| extension.as_deref().is_some_and(|e| format.extensions().contains(&e));
+        Self::ALL.iter().find(has).copied().ok_or_else(|| Self::unknown(path))
     }
 
     fn unknown(path: &Path) -> Error {
         let names: Vec<&str> = Self::ALL.iter().map(|format| format.name()).collect();
-        Error::UnknownFormat {
-            path: path.to_path_buf(),
-            supported: names.join(", "),
-        }
+        Error::UnknownFormat { path: path.to_path_buf(), supported: names.join(", ") }
     }
 }
 
@@ -135,9 +120,7 @@ pub fn save(cube: &Cube, path: impl AsRef<Path>, options: &SaveOptions) -> Resul
         Format::Npy => {
             let options = npy_options(cube, options);
             let cleaned = without_nan(cube, path, options.dtype)?;
-            let view = cleaned
-                .as_ref()
-                .map_or_else(|| cube.view(), |data| data.view());
+            let view = cleaned.as_ref().map_or_else(|| cube.view(), |data| data.view());
             write_atomically(
                 path,
                 |file| npy::write_to(file, view, options),
@@ -154,10 +137,7 @@ fn npy_options(cube: &Cube, options: &SaveOptions) -> npy::NpyOptions {
     let big = source.map_or(custom.big_endian, |source| source.big_endian);
     let axes = source.map_or(custom.axes, |source| source.axes);
     npy::NpyOptions {
-        dtype: options
-            .dtype
-            .or(source.map(|source| source.dtype))
-            .unwrap_or(custom.dtype),
+        dtype: options.dtype.or(source.map(|source| source.dtype)).unwrap_or(custom.dtype),
         fortran_order: options.fortran_order.unwrap_or(fortran),
         big_endian: options.big_endian.unwrap_or(big),
         axes: options.axes.or(axes),
@@ -177,16 +157,9 @@ fn without_nan(
     if count == 0 {
         return Ok(None);
     }
-    let nodata = cube
-        .meta()
-        .nodata
-        .map(|v| v as f32)
-        .filter(|v| !equals_nodata(*v, f32::NAN));
-    let nodata = nodata.ok_or_else(|| Error::NanToInteger {
-        path: path.to_path_buf(),
-        count,
-        dtype,
-    })?;
+    let nodata = cube.meta().nodata.map(|v| v as f32).filter(|v| !equals_nodata(*v, f32::NAN));
+    let nodata =
+        nodata.ok_or_else(|| Error::NanToInteger { path: path.to_path_buf(), count, dtype })?;
     let mut data = cube.view().to_owned();
     Zip::from(&mut data).par_for_each(|v| {
         if v.is_nan() {

@@ -27,10 +27,7 @@ impl Default for LoaderConfig {
     /// One worker a processor core, two items ahead for each.
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            workers,
-            prefetch: 2 * workers,
-        }
+        Self { workers, prefetch: 2 * workers }
     }
 }
 
@@ -95,11 +92,7 @@ where
         let builder = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("hsi-loader-{i}"));
-        let pool = if threads > 0 {
-            builder.build().ok()
-        } else {
-            None
-        };
+        let pool = if threads > 0 { builder.build().ok() } else { None };
         let workers = pool.map(|pool| {
             let (sender, receiver) = channel();
             Workers {
@@ -113,12 +106,8 @@ where
                 next_out: 0,
             }
         });
-        let mut loader = Self {
-            make: Arc::new(make),
-            indices: indices.into_iter(),
-            workers,
-            ended: false,
-        };
+        let mut loader =
+            Self { make: Arc::new(make), indices: indices.into_iter(), workers, ended: false };
         loader.refill();
         loader
     }
@@ -147,10 +136,7 @@ where
 
     fn take(&mut self) -> Option<Result<T, E>> {
         let Some(workers) = &mut self.workers else {
-            return self
-                .indices
-                .next()
-                .map(|index| make_caught(&*self.make, index));
+            return self.indices.next().map(|index| make_caught(&*self.make, index));
         };
         if workers.next_out == workers.next_in {
             return None;
@@ -189,11 +175,7 @@ where
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let under_way = self.workers.as_ref().map_or(0, |w| w.next_in - w.next_out);
-        let left = if self.ended {
-            0
-        } else {
-            self.indices.len() + under_way
-        };
+        let left = if self.ended { 0 } else { self.indices.len() + under_way };
         (0, Some(left))
     }
 }
@@ -215,10 +197,7 @@ impl<T, E> Drop for Loader<T, E> {
 impl<T, E> fmt::Debug for Loader<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Loader")
-            .field(
-                "workers",
-                &self.workers.as_ref().map(|w| w.pool.current_num_threads()),
-            )
+            .field("workers", &self.workers.as_ref().map(|w| w.pool.current_num_threads()))
             .field("not_begun", &self.indices.len())
             .field("ended", &self.ended)
             .finish_non_exhaustive()
@@ -227,9 +206,7 @@ impl<T, E> fmt::Debug for Loader<T, E> {
 
 fn make_caught<T, E: From<LoaderPanic>>(make: &Make<T, E>, index: usize) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(|| make(index))).unwrap_or_else(|payload| {
-        let text = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned());
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let message = text.or_else(|| payload.downcast_ref::<String>().cloned());
         let message = message.unwrap_or_else(|| "no message".to_owned());
         Err(E::from(LoaderPanic { index, message }))

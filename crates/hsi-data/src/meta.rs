@@ -43,37 +43,24 @@ impl CubeMeta {
             if got == bands {
                 Ok(())
             } else {
-                Err(Error::MetaLength {
-                    field,
-                    expected: bands,
-                    got,
-                })
+                Err(Error::MetaLength { field, expected: bands, got })
             }
         };
-        for (field, list) in [
-            ("wavelengths_nm", &self.wavelengths_nm),
-            ("fwhm_nm", &self.fwhm_nm),
-        ] {
+        for (field, list) in [("wavelengths_nm", &self.wavelengths_nm), ("fwhm_nm", &self.fwhm_nm)]
+        {
             let Some(list) = list else { continue };
             length(field, list.len())?;
             if let Some(value) = list.iter().find(|v| !v.is_finite()) {
                 let reason = "every entry should be a finite number";
-                return Err(Error::Config {
-                    field,
-                    value: value.to_string(),
-                    reason,
-                });
+                return Err(Error::Config { field, value: value.to_string(), reason });
             }
         }
-        self.bad_bands
-            .as_ref()
-            .map_or(Ok(()), |list| length("bad_bands", list.len()))
+        self.bad_bands.as_ref().map_or(Ok(()), |list| length("bad_bands", list.len()))
     }
 
     /// Whether a sample is the nodata value (never, when there is none).
     pub fn is_nodata(&self, sample: f32) -> bool {
-        self.nodata
-            .is_some_and(|nodata| equals_nodata(sample, nodata as f32))
+        self.nodata.is_some_and(|nodata| equals_nodata(sample, nodata as f32))
     }
 
     /// The metadata of some of the bands, in the given order. Indices out of range are left out.

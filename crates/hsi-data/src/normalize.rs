@@ -76,9 +76,7 @@ impl FromStr for NormMode {
             "from-noisy" => return Ok(Self::FromNoisy),
             _ => {}
         }
-        let range = text
-            .strip_prefix("fixed:")
-            .and_then(|range| range.split_once(':'));
+        let range = text.strip_prefix("fixed:").and_then(|range| range.split_once(':'));
         let (min, max) = range.ok_or_else(unknown)?;
         match (min.parse::<f32>(), max.parse::<f32>()) {
             (Ok(min), Ok(max)) if min.is_finite() && max.is_finite() && min < max => {
@@ -114,8 +112,7 @@ impl BandRange {
     /// - `cube`: `[bands, rows, cols]`
     pub fn of(cube: ArrayView3<'_, f32>) -> Self {
         Self::from_bands(cube, |band| {
-            band.iter()
-                .fold(EMPTY, |range, &v| grow(range, v, v.is_finite()))
+            band.iter().fold(EMPTY, |range, &v| grow(range, v, v.is_finite()))
         })
     }
 
@@ -131,16 +128,12 @@ impl BandRange {
         let (_, rows, cols) = cube.dim();
         if mask.dim() != (rows, cols) {
             let (expected, got) = (vec![rows, cols], mask.shape().to_vec());
-            return Err(Error::Shape {
-                what: "mask",
-                expected,
-                got,
-            });
+            return Err(Error::Shape { what: "mask", expected, got });
         }
         Ok(Self::from_bands(cube, |band| {
-            Zip::from(band).and(mask).fold(EMPTY, |range, &v, &out| {
-                grow(range, v, v.is_finite() && !out)
-            })
+            Zip::from(band)
+                .and(mask)
+                .fold(EMPTY, |range, &v, &out| grow(range, v, v.is_finite() && !out))
         }))
     }
 
@@ -151,11 +144,7 @@ impl BandRange {
         let (min, max) = cube
             .axis_iter(Axis(0))
             .into_par_iter()
-            .map(|band| {
-                Some(range(band))
-                    .filter(|(min, max)| min <= max)
-                    .unwrap_or_default()
-            })
+            .map(|band| Some(range(band)).filter(|(min, max)| min <= max).unwrap_or_default())
             .unzip();
         Self { min, max }
     }
@@ -172,10 +161,7 @@ impl BandRange {
                 reason: "both ends should be finite and the first be below the second",
             });
         }
-        Ok(Self {
-            min: vec![min; bands],
-            max: vec![max; bands],
-        })
+        Ok(Self { min: vec![min; bands], max: vec![max; bands] })
     }
 
     /// Number of bands.
@@ -207,11 +193,7 @@ impl BandRange {
         self.map_bands(cube, |min, max| {
             let range = max - min;
             move |x| {
-                if range > 0.0 {
-                    ((f64::from(x) - min) / range) as f32
-                } else {
-                    0.0
-                }
+                if range > 0.0 { ((f64::from(x) - min) / range) as f32 } else { 0.0 }
             }
         })
     }
@@ -251,11 +233,7 @@ impl BandRange {
         let (expected, got) = (self.min.len(), cube.dim().0);
         if expected != got || self.max.len() != got {
             let name = "the cube to be normalised".to_owned();
-            return Err(Error::BandCount {
-                name,
-                expected,
-                got,
-            });
+            return Err(Error::BandCount { name, expected, got });
         }
         cube.axis_iter_mut(Axis(0))
             .into_par_iter()
@@ -272,9 +250,5 @@ impl BandRange {
 const EMPTY: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
 fn grow((min, max): (f32, f32), value: f32, counts: bool) -> (f32, f32) {
-    if counts {
-        (min.min(value), max.max(value))
-    } else {
-        (min, max)
-    }
+    if counts { (min.min(value), max.max(value)) } else { (min, max) }
 }

@@ -18,15 +18,8 @@ use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::meta::{CubeMeta, GeoTags};
 
-const KEYS: [&str; 7] = [
-    "wavelengths_nm",
-    "fwhm_nm",
-    "nodata",
-    "bad_bands",
-    "scale",
-    "offset",
-    "geo",
-];
+const KEYS: [&str; 7] =
+    ["wavelengths_nm", "fwhm_nm", "nodata", "bad_bands", "scale", "offset", "geo"];
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -71,10 +64,7 @@ pub(crate) fn sidecar_path(path: &Path) -> PathBuf {
 /// Reads the metadata beside an array, if there is any.
 pub(crate) fn read_sidecar(array: &Path) -> Result<CubeMeta> {
     let path = sidecar_path(array);
-    let bad = |reason: String| Error::Sidecar {
-        path: path.clone(),
-        reason,
-    };
+    let bad = |reason: String| Error::Sidecar { path: path.clone(), reason };
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -97,9 +87,7 @@ pub(crate) fn read_sidecar(array: &Path) -> Result<CubeMeta> {
         wavelengths_nm: sidecar.wavelengths_nm,
         fwhm_nm: sidecar.fwhm_nm,
         nodata,
-        bad_bands: sidecar
-            .bad_bands
-            .map(|flags| flags.into_iter().map(is_bad).collect()),
+        bad_bands: sidecar.bad_bands.map(|flags| flags.into_iter().map(is_bad).collect()),
         scale: sidecar.scale,
         offset: sidecar.offset,
         geo: sidecar.geo,
@@ -111,10 +99,7 @@ pub(crate) fn read_sidecar(array: &Path) -> Result<CubeMeta> {
 /// already: it would describe the array wrongly.
 pub(crate) fn write_sidecar(array: &Path, meta: &CubeMeta) -> Result<()> {
     let path = sidecar_path(array);
-    let bad = |reason: String| Error::Sidecar {
-        path: path.clone(),
-        reason,
-    };
+    let bad = |reason: String| Error::Sidecar { path: path.clone(), reason };
     let mut object: Map<String, Value> = match fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Map::new(),
@@ -125,11 +110,7 @@ pub(crate) fn write_sidecar(array: &Path, meta: &CubeMeta) -> Result<()> {
         object.remove(key);
     }
     let nodata = meta.nodata.map(|nodata| {
-        if nodata.is_nan() {
-            Nodata::Word("nan".to_owned())
-        } else {
-            Nodata::Number(nodata)
-        }
+        if nodata.is_nan() { Nodata::Word("nan".to_owned()) } else { Nodata::Number(nodata) }
     });
     let sidecar = Sidecar {
         wavelengths_nm: meta.wavelengths_nm.clone(),
@@ -152,9 +133,5 @@ pub(crate) fn write_sidecar(array: &Path, meta: &CubeMeta) -> Result<()> {
         return Ok(());
     }
     let text = serde_json::to_string_pretty(&object).map_err(|error| bad(error.to_string()))?;
-    write_atomically(
-        &path,
-        |file| file.write_all((text + "\n").as_bytes()),
-        || Ok(()),
-    )
+    write_atomically(&path, |file| file.write_all((text + "\n").as_bytes()), || Ok(()))
 }

@@ -41,11 +41,7 @@ impl SplitKind {
     }
 
     fn unit(self) -> &'static str {
-        if self == Self::Hard {
-            "tiles"
-        } else {
-            "patches"
-        }
+        if self == Self::Hard { "tiles" } else { "patches" }
     }
 }
 
@@ -59,14 +55,13 @@ impl FromStr for SplitKind {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        [Self::Easy, Self::Hard, Self::Random]
-            .into_iter()
-            .find(|kind| kind.name() == text)
-            .ok_or(Error::Parse {
+        [Self::Easy, Self::Hard, Self::Random].into_iter().find(|kind| kind.name() == text).ok_or(
+            Error::Parse {
                 what: "kind of split",
                 value: text.to_owned(),
                 expected: "`easy`, `hard` or `random`",
-            })
+            },
+        )
     }
 }
 
@@ -111,11 +106,7 @@ impl Split {
     /// dataset's lists cannot be used.
     pub fn new(dataset: &dyn Dataset, kind: SplitKind, seed: u64) -> Result<Self> {
         let unit = |index| {
-            if kind == SplitKind::Hard {
-                dataset.group(index)
-            } else {
-                dataset.patch(index)
-            }
+            if kind == SplitKind::Hard { dataset.group(index) } else { dataset.patch(index) }
         };
         let mut units: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for index in 0..dataset.len() {
@@ -147,18 +138,12 @@ impl Split {
         let count = units.len();
         let (_, val_percent) = kind.percent();
         let test_percent = 100 - kind.percent().0 - val_percent;
-        let test = (count * test_percent / 100)
-            .max(1)
-            .min(count.saturating_sub(1));
-        let val = (count * val_percent / 100)
-            .max(1)
-            .min(count.saturating_sub(test + 1));
+        let test = (count * test_percent / 100).max(1).min(count.saturating_sub(1));
+        let val = (count * val_percent / 100).max(1).min(count.saturating_sub(test + 1));
         let order = shuffled(count, seed, 0);
         let part = |from: usize, to: usize| {
-            let mut part: Vec<usize> = order[from..to]
-                .iter()
-                .flat_map(|&unit| units[unit].iter().copied())
-                .collect();
+            let mut part: Vec<usize> =
+                order[from..to].iter().flat_map(|&unit| units[unit].iter().copied()).collect();
             part.sort_unstable();
             part
         };

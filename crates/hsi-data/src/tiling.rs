@@ -57,32 +57,19 @@ impl Tiling {
         for (field, value) in [("rows", rows), ("cols", cols), ("tile", tile)] {
             if value == 0 {
                 let reason = "a size should be at least one pixel";
-                return Err(Error::Config {
-                    field,
-                    value: value.to_string(),
-                    reason,
-                });
+                return Err(Error::Config { field, value: value.to_string(), reason });
             }
         }
         if overlap >= tile {
             let reason = "the overlap should be smaller than the tile";
-            return Err(Error::Config {
-                field: "overlap",
-                value: overlap.to_string(),
-                reason,
-            });
+            return Err(Error::Config { field: "overlap", value: overlap.to_string(), reason });
         }
         let across = spans(cols, tile, overlap);
         let tiles = spans(rows, tile, overlap)
             .into_iter()
             .flat_map(|down| across.iter().map(move |&across| Tile::new(down, across)))
             .collect();
-        Ok(Self {
-            rows,
-            cols,
-            tile,
-            tiles,
-        })
+        Ok(Self { rows, cols, tile, tiles })
     }
 
     /// The tiles, row by row.
@@ -109,35 +96,25 @@ impl Tiling {
         let (bands, rows, cols) = image.dim();
         if (rows, cols) != (self.rows, self.cols) {
             let expected = vec![bands, self.rows, self.cols];
-            return Err(Error::Shape {
-                what: "image",
-                expected,
-                got: image.shape().to_vec(),
-            });
+            return Err(Error::Shape { what: "image", expected, got: image.shape().to_vec() });
         }
         tile.check(rows, cols)?;
-        let row_of: Vec<usize> = (0..self.tile)
-            .map(|i| reflect(i + tile.row, rows))
-            .collect();
-        let col_of: Vec<usize> = (0..self.tile)
-            .map(|i| reflect(i + tile.col, cols))
-            .collect();
+        let row_of: Vec<usize> = (0..self.tile).map(|i| reflect(i + tile.row, rows)).collect();
+        let col_of: Vec<usize> = (0..self.tile).map(|i| reflect(i + tile.col, cols)).collect();
         let whole = tile.cols == self.tile;
         let mut out = Array3::zeros((bands, self.tile, self.tile));
-        Zip::from(out.axis_iter_mut(Axis(0)))
-            .and(image.axis_iter(Axis(0)))
-            .par_for_each(|mut to, from| {
+        Zip::from(out.axis_iter_mut(Axis(0))).and(image.axis_iter(Axis(0))).par_for_each(
+            |mut to, from| {
                 for (mut to, &row) in to.axis_iter_mut(Axis(0)).zip(&row_of) {
                     let from = from.row(row);
                     if whole {
                         to.assign(&from.slice(s![tile.col..tile.col + tile.cols]));
                     } else {
-                        to.iter_mut()
-                            .zip(&col_of)
-                            .for_each(|(to, &col)| *to = from[col]);
+                        to.iter_mut().zip(&col_of).for_each(|(to, &col)| *to = from[col]);
                     }
                 }
-            });
+            },
+        );
         Ok(out)
     }
 }
@@ -151,28 +128,16 @@ impl Tile {
             right: across.after,
         };
         let (row, col, rows, cols) = (down.start, across.start, down.size, across.size);
-        Self {
-            row,
-            col,
-            rows,
-            cols,
-            overlap,
-        }
+        Self { row, col, rows, cols, overlap }
     }
 
     fn check(&self, rows: usize, cols: usize) -> Result<()> {
-        for (axis, start, length, size) in [
-            ("rows", self.row, self.rows, rows),
-            ("columns", self.col, self.cols, cols),
-        ] {
+        for (axis, start, length, size) in
+            [("rows", self.row, self.rows, rows), ("columns", self.col, self.cols, cols)]
+        {
             let end = start.saturating_add(length);
             if length == 0 || end > size {
-                return Err(Error::Window {
-                    axis,
-                    start,
-                    end,
-                    size,
-                });
+                return Err(Error::Window { axis, start, end, size });
             }
         }
         Ok(())
@@ -190,12 +155,7 @@ struct Span {
 /// Spreads tiles over an axis.
 fn spans(size: usize, tile: usize, overlap: usize) -> Vec<Span> {
     if size <= tile {
-        return vec![Span {
-            start: 0,
-            size,
-            before: 0,
-            after: 0,
-        }];
+        return vec![Span { start: 0, size, before: 0, after: 0 }];
     }
     let steps = (size - tile).div_ceil(tile - overlap);
     let starts: Vec<usize> = (0..=steps).map(|i| i * (size - tile) / steps).collect();
@@ -234,10 +194,7 @@ pub struct Blender {
 impl Blender {
     /// An empty image.
     pub fn new(bands: usize, rows: usize, cols: usize) -> Self {
-        Self {
-            sum: Array3::zeros((bands, rows, cols)),
-            weight: Array2::zeros((rows, cols)),
-        }
+        Self { sum: Array3::zeros((bands, rows, cols)), weight: Array2::zeros((rows, cols)) }
     }
 
     /// Adds a processed tile; what lies beyond the edge of a small image is dropped.
@@ -254,32 +211,24 @@ impl Blender {
         let got = samples.dim();
         if got.0 != bands || got.1 < tile.rows || got.2 < tile.cols {
             let expected = vec![bands, tile.rows, tile.cols];
-            return Err(Error::Shape {
-                what: "tile",
-                expected,
-                got: samples.shape().to_vec(),
-            });
+            return Err(Error::Shape { what: "tile", expected, got: samples.shape().to_vec() });
         }
         let down = ramp(tile.rows, tile.overlap.top, tile.overlap.bottom);
         let across = ramp(tile.cols, tile.overlap.left, tile.overlap.right);
-        let window = s![
-            tile.row..tile.row + tile.rows,
-            tile.col..tile.col + tile.cols
-        ];
-        let weight = Array2::from_shape_fn((tile.rows, tile.cols), |(r, c)| {
-            (down[r] * across[c]) as f32
-        });
+        let window = s![tile.row..tile.row + tile.rows, tile.col..tile.col + tile.cols];
+        let weight =
+            Array2::from_shape_fn((tile.rows, tile.cols), |(r, c)| (down[r] * across[c]) as f32);
         let mut place = self.weight.slice_mut(window);
         place += &weight;
         let samples = samples.slice(s![.., ..tile.rows, ..tile.cols]);
-        Zip::from(self.sum.axis_iter_mut(Axis(0)))
-            .and(samples.axis_iter(Axis(0)))
-            .par_for_each(|mut band, samples| {
+        Zip::from(self.sum.axis_iter_mut(Axis(0))).and(samples.axis_iter(Axis(0))).par_for_each(
+            |mut band, samples| {
                 Zip::from(band.slice_mut(window))
                     .and(samples)
                     .and(&weight)
                     .for_each(|sum, &sample, &weight| *sum += weight * sample);
-            });
+            },
+        );
         Ok(())
     }
 
@@ -294,14 +243,9 @@ impl Blender {
         let Self { mut sum, weight } = self;
         let pixels = weight.iter().filter(|&&w| w <= 0.0).count();
         if pixels > 0 {
-            return Err(Error::Uncovered {
-                pixels,
-                total: weight.len(),
-            });
+            return Err(Error::Uncovered { pixels, total: weight.len() });
         }
-        sum.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .for_each(|mut band| band /= &weight);
+        sum.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut band| band /= &weight);
         Ok(sum)
     }
 }
@@ -314,7 +258,5 @@ fn ramp(size: usize, before: usize, after: usize) -> Vec<f64> {
         }
         (FRAC_PI_2 * (k as f64 + 0.5) / length as f64).sin().powi(2)
     };
-    (0..size)
-        .map(|i| rise(i, before) * rise(size - 1 - i, after))
-        .collect()
+    (0..size).map(|i| rise(i, before) * rise(size - 1 - i, after)).collect()
 }

@@ -103,10 +103,8 @@ impl PatchDataset {
             .into_iter()
             .filter(|path| Format::from_extension(path).is_ok())
             .collect();
-        let cubes = files
-            .iter()
-            .map(|path| Pixels::on_disk(path, options))
-            .collect::<Result<Vec<_>>>()?;
+        let cubes =
+            files.iter().map(|path| Pixels::on_disk(path, options)).collect::<Result<Vec<_>>>()?;
         Self::build(cubes, folder, options)
     }
 
@@ -117,63 +115,37 @@ impl PatchDataset {
     pub fn from_cube(cube: Arc<Cube>, options: &CutOptions) -> Result<Self> {
         let path = PathBuf::from(cube.name());
         let keep = choose_bands(cube.bands(), options.bands, || cube.valid_bands());
-        let meta = CubeMeta {
-            nodata: options.open.nodata.or(cube.meta().nodata),
-            ..cube.meta().clone()
-        };
+        let meta =
+            CubeMeta { nodata: options.open.nodata.or(cube.meta().nodata), ..cube.meta().clone() };
         let store = Store::Memory(Arc::clone(&cube));
-        let pixels = Pixels {
-            name: file_stem(&path),
-            store,
-            meta,
-            keep,
-        };
+        let pixels = Pixels { name: file_stem(&path), store, meta, keep };
         Self::build(vec![pixels], &path, options)
     }
 
     fn build(cubes: Vec<Pixels>, path: &Path, options: &CutOptions) -> Result<Self> {
-        let none = |wanted: &str| Error::NoSamples {
-            path: path.to_path_buf(),
-            wanted: wanted.to_owned(),
-        };
-        let shortest = cubes
-            .iter()
-            .map(|cube| cube.size().0.min(cube.size().1))
-            .min();
+        let none =
+            |wanted: &str| Error::NoSamples { path: path.to_path_buf(), wanted: wanted.to_owned() };
+        let shortest = cubes.iter().map(|cube| cube.size().0.min(cube.size().1)).min();
         let shortest = shortest.ok_or_else(|| none("cube (`*.npy`)"))?;
         let bands = cubes[0].keep.len();
         for cube in &cubes {
             if cube.keep.is_empty() {
-                return Err(Error::NoValidBand {
-                    name: cube.name.clone(),
-                });
+                return Err(Error::NoValidBand { name: cube.name.clone() });
             }
             if cube.keep.len() != bands {
                 let (name, got) = (cube.name.clone(), cube.keep.len());
-                return Err(Error::BandCount {
-                    name,
-                    expected: bands,
-                    got,
-                });
+                return Err(Error::BandCount { name, expected: bands, got });
             }
         }
         let side = options.patch_size.unwrap_or(shortest.min(DEFAULT_SIDE));
         let stride = options.stride.unwrap_or(side);
         if side == 0 || side > shortest {
             let reason = "a sample should be at least one pixel and at most the smallest cube";
-            return Err(Error::Config {
-                field: "patch_size",
-                value: side.to_string(),
-                reason,
-            });
+            return Err(Error::Config { field: "patch_size", value: side.to_string(), reason });
         }
         if stride == 0 {
             let reason = "the stride should be at least one pixel";
-            return Err(Error::Config {
-                field: "stride",
-                value: "0".to_owned(),
-                reason,
-            });
+            return Err(Error::Config { field: "stride", value: "0".to_owned(), reason });
         }
         let mut samples = Vec::new();
         for (nth, cube) in cubes.iter().enumerate() {
@@ -181,11 +153,7 @@ impl PatchDataset {
             let places: Vec<Sample> = (0..=rows - side)
                 .step_by(stride)
                 .flat_map(|row| {
-                    (0..=cols - side).step_by(stride).map(move |col| Sample {
-                        cube: nth,
-                        row,
-                        col,
-                    })
+                    (0..=cols - side).step_by(stride).map(move |col| Sample { cube: nth, row, col })
                 })
                 .collect();
             samples.extend(cube.without_nodata(places, side)?);
@@ -194,21 +162,12 @@ impl PatchDataset {
             return Err(none("window without nodata"));
         }
         let wavelengths_nm = cubes[0].wavelengths_nm();
-        Ok(Self {
-            cubes,
-            samples,
-            bands,
-            side,
-            wavelengths_nm,
-        })
+        Ok(Self { cubes, samples, bands, side, wavelengths_nm })
     }
 
     fn locate(&self, index: usize) -> Result<(&Pixels, Sample)> {
         let len = self.samples.len();
-        let sample = *self
-            .samples
-            .get(index)
-            .ok_or(Error::SampleIndex { index, len })?;
+        let sample = *self.samples.get(index).ok_or(Error::SampleIndex { index, len })?;
         Ok((&self.cubes[sample.cube], sample))
     }
 }
@@ -241,9 +200,7 @@ impl Dataset for PatchDataset {
     }
 
     fn group(&self, index: usize) -> String {
-        self.locate(index)
-            .map(|(cube, _)| cube.name.clone())
-            .unwrap_or_default()
+        self.locate(index).map(|(cube, _)| cube.name.clone()).unwrap_or_default()
     }
 
     fn wavelengths_nm(&self) -> Option<Vec<f32>> {
@@ -260,12 +217,7 @@ impl Pixels {
                 meta.nodata = options.open.nodata.or(meta.nodata);
                 meta.validate(map.bands())?;
                 let keep = choose_bands(map.bands(), options.bands, || valid_bands_of(&map, &meta));
-                Ok(Self {
-                    name: file_stem(path),
-                    store: Store::Disk(map),
-                    meta,
-                    keep,
-                })
+                Ok(Self { name: file_stem(path), store: Store::Disk(map), meta, keep })
             }
         }
     }
@@ -313,9 +265,7 @@ impl Pixels {
     fn wavelengths_nm(&self) -> Option<Vec<f32>> {
         let table: Option<&[f32]> = self.meta.wavelengths_nm.as_deref();
         let enmap = || (self.all_bands() == ENMAP_BANDS).then_some(&ENMAP_224_WAVELENGTHS_NM[..]);
-        table
-            .or_else(enmap)
-            .map(|table| self.keep.iter().map(|&band| table[band]).collect())
+        table.or_else(enmap).map(|table| self.keep.iter().map(|&band| table[band]).collect())
     }
 }
 

@@ -56,10 +56,7 @@ impl HySpecNet {
             .map(|patch| {
                 let info = npy::inspect(&patch.path)?;
                 let &[bands, rows, cols] = info.shape.as_slice() else {
-                    return Err(Error::NotACube {
-                        path: patch.path.clone(),
-                        shape: info.shape,
-                    });
+                    return Err(Error::NotACube { path: patch.path.clone(), shape: info.shape });
                 };
                 if info.is_empty() {
                     return Err(Error::EmptyCube { bands, rows, cols });
@@ -71,40 +68,20 @@ impl HySpecNet {
         for (patch, &(got, got_rows, got_cols)) in patches.iter().zip(&shapes) {
             if got != bands {
                 let name = patch.path.display().to_string();
-                return Err(Error::BandCount {
-                    name,
-                    expected: bands,
-                    got,
-                });
+                return Err(Error::BandCount { name, expected: bands, got });
             }
             if (got_rows, got_cols) != (rows, cols) {
                 let name = patch.path.display().to_string();
-                return Err(Error::PatchSize {
-                    name,
-                    rows,
-                    cols,
-                    got_rows,
-                    got_cols,
-                });
+                return Err(Error::PatchSize { name, rows, cols, got_rows, got_cols });
             }
         }
         let size = sample_size.map_or((rows, cols), |side| (side, side));
         if size.0 == 0 || size.0 > rows || size.1 > cols {
             let reason = "the sample size should be from one to that of the patches";
-            return Err(Error::Config {
-                field: "patch_size",
-                value: size.0.to_string(),
-                reason,
-            });
+            return Err(Error::Config { field: "patch_size", value: size.0.to_string(), reason });
         }
         let root = root.to_path_buf();
-        Ok(Self {
-            root,
-            patches,
-            bands,
-            patch_size: (rows, cols),
-            size,
-        })
+        Ok(Self { root, patches, bands, patch_size: (rows, cols), size })
     }
 
     /// Whether a folder has HySpecNet's structure, judged by its `patches` folder.
@@ -114,25 +91,15 @@ impl HySpecNet {
 
     /// Samples cut from each patch, down and across.
     fn cuts(&self) -> (usize, usize) {
-        (
-            self.patch_size.0 / self.size.0,
-            self.patch_size.1 / self.size.1,
-        )
+        (self.patch_size.0 / self.size.0, self.patch_size.1 / self.size.1)
     }
 
     fn locate(&self, index: usize) -> Result<(&Patch, usize, usize)> {
         let (down, across) = self.cuts();
-        let at = || Error::SampleIndex {
-            index,
-            len: self.len(),
-        };
+        let at = || Error::SampleIndex { index, len: self.len() };
         let patch = self.patches.get(index / (down * across)).ok_or_else(at)?;
         let cut = index % (down * across);
-        Ok((
-            patch,
-            cut / across * self.size.0,
-            cut % across * self.size.1,
-        ))
+        Ok((patch, cut / across * self.size.0, cut % across * self.size.1))
     }
 
     fn read_split(&self, folder: &Path) -> Result<Option<Split>> {
@@ -180,12 +147,7 @@ impl HySpecNet {
             Ok(samples)
         };
         let (train, val, test) = (read(&parts[0])?, read(&parts[1])?, read(&parts[2])?);
-        Ok(Some(Split {
-            train,
-            val,
-            test,
-            source: SplitSource::Official { missing },
-        }))
+        Ok(Some(Split { train, val, test, source: SplitSource::Official { missing } }))
     }
 }
 
@@ -209,21 +171,13 @@ impl Dataset for HySpecNet {
             npy::read_cube(&patch.path, Axes::Bhw)?.0
         } else {
             let map = MappedNpy::open(&patch.path, Axes::Bhw)?;
-            map.window(
-                0..self.bands,
-                row..row + self.size.0,
-                col..col + self.size.1,
-            )?
+            map.window(0..self.bands, row..row + self.size.0, col..col + self.size.1)?
         };
         let (bands, rows, cols) = data.dim();
         if (bands, rows, cols) != (self.bands, self.size.0, self.size.1) {
             let expected = vec![self.bands, self.size.0, self.size.1];
             let got = vec![bands, rows, cols];
-            return Err(Error::Shape {
-                what: "a patch that changed on disk",
-                expected,
-                got,
-            });
+            return Err(Error::Shape { what: "a patch that changed on disk", expected, got });
         }
         check_finite(data.view(), None, || patch.path.display().to_string())?;
         Ok(data)
@@ -234,26 +188,18 @@ impl Dataset for HySpecNet {
         self.locate(index).map_or_else(
             |_| String::new(),
             |(patch, row, col)| {
-                if whole {
-                    patch.name.clone()
-                } else {
-                    format!("{}_r{row}_c{col}", patch.name)
-                }
+                if whole { patch.name.clone() } else { format!("{}_r{row}_c{col}", patch.name) }
             },
         )
     }
 
     fn group(&self, index: usize) -> String {
-        self.locate(index)
-            .map(|(patch, ..)| patch.tile.clone())
-            .unwrap_or_default()
+        self.locate(index).map(|(patch, ..)| patch.tile.clone()).unwrap_or_default()
     }
 
     fn patch(&self, index: usize) -> String {
         let name = |patch: &Patch| format!("{}/{}", patch.tile, patch.name);
-        self.locate(index)
-            .map(|(patch, ..)| name(patch))
-            .unwrap_or_default()
+        self.locate(index).map(|(patch, ..)| name(patch)).unwrap_or_default()
     }
 
     fn wavelengths_nm(&self) -> Option<Vec<f32>> {
@@ -276,20 +222,13 @@ fn find_patches(root: &Path) -> Result<Vec<Patch>> {
             let name = file_name(&folder);
             let path = folder.join(format!("{name}{SUFFIX}"));
             if path.is_file() {
-                patches.push(Patch {
-                    tile: file_name(&tile),
-                    name,
-                    path,
-                });
+                patches.push(Patch { tile: file_name(&tile), name, path });
             }
         }
     }
     if patches.is_empty() {
         let wanted = format!("`patches/<tile>/<patch>/<patch>{SUFFIX}`");
-        return Err(Error::NoSamples {
-            path: root.to_path_buf(),
-            wanted,
-        });
+        return Err(Error::NoSamples { path: root.to_path_buf(), wanted });
     }
     Ok(patches)
 }

@@ -98,10 +98,7 @@ impl Subset {
 
     fn whole(&self, index: usize) -> Result<usize> {
         let len = self.indices.len();
-        self.indices
-            .get(index)
-            .copied()
-            .ok_or(Error::SampleIndex { index, len })
+        self.indices.get(index).copied().ok_or(Error::SampleIndex { index, len })
     }
 }
 
@@ -123,21 +120,15 @@ impl Dataset for Subset {
     }
 
     fn name(&self, index: usize) -> String {
-        self.whole(index)
-            .map(|index| self.dataset.name(index))
-            .unwrap_or_default()
+        self.whole(index).map(|index| self.dataset.name(index)).unwrap_or_default()
     }
 
     fn group(&self, index: usize) -> String {
-        self.whole(index)
-            .map(|index| self.dataset.group(index))
-            .unwrap_or_default()
+        self.whole(index).map(|index| self.dataset.group(index)).unwrap_or_default()
     }
 
     fn patch(&self, index: usize) -> String {
-        self.whole(index)
-            .map(|index| self.dataset.patch(index))
-            .unwrap_or_default()
+        self.whole(index).map(|index| self.dataset.patch(index)).unwrap_or_default()
     }
 
     fn wavelengths_nm(&self) -> Option<Vec<f32>> {
@@ -147,8 +138,6 @@ impl Dataset for Subset {
 
 impl std::fmt::Debug for Subset {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Subset")
-            .field("indices", &self.indices)
-            .finish_non_exhaustive()
+        f.debug_struct("Subset").field("indices", &self.indices).finish_non_exhaustive()
     }
 }

@@ -76,11 +76,7 @@ impl DataSpec {
                 let mut config = SceneConfig::with_bands(options.bands.unwrap_or(202))?;
                 let side = options.patch_size.unwrap_or(DEFAULT_SCENE_SIDE);
                 (config.rows, config.cols) = (side, side);
-                return Ok(Arc::new(SyntheticDataset::new(
-                    config,
-                    *count,
-                    options.seed,
-                )?));
+                return Ok(Arc::new(SyntheticDataset::new(config, *count, options.seed)?));
             }
             Self::Path(path) => path,
         };
@@ -120,9 +116,7 @@ impl FromStr for DataSpec {
             return Err(unknown());
         }
         if text == "synthetic" {
-            return Ok(Self::Synthetic {
-                count: DEFAULT_SCENES,
-            });
+            return Ok(Self::Synthetic { count: DEFAULT_SCENES });
         }
         match text.strip_prefix("synthetic:") {
             None => Ok(Self::Path(PathBuf::from(text))),

@@ -23,17 +23,9 @@ impl SyntheticDataset {
         config.validate()?;
         if count == 0 {
             let reason = "there should be at least one scene";
-            return Err(Error::Config {
-                field: "count",
-                value: "0".to_owned(),
-                reason,
-            });
+            return Err(Error::Config { field: "count", value: "0".to_owned(), reason });
         }
-        Ok(Self {
-            config,
-            count,
-            seed,
-        })
+        Ok(Self { config, count, seed })
     }
 
     /// What the scenes look like.
@@ -57,24 +49,15 @@ impl Dataset for SyntheticDataset {
 
     fn get(&self, index: usize) -> Result<Array3<f32>> {
         if index >= self.count {
-            return Err(Error::SampleIndex {
-                index,
-                len: self.count,
-            });
+            return Err(Error::SampleIndex { index, len: self.count });
         }
         // An odd multiplier spreads neighbouring seeds and scenes over all 64 bits.
-        let seed = self
-            .seed
-            .wrapping_add((index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let seed = self.seed.wrapping_add((index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         Ok(generate(&self.config, seed)?.into_array())
     }
 
     fn name(&self, index: usize) -> String {
-        if index < self.count {
-            format!("synthetic-{index:05}")
-        } else {
-            String::new()
-        }
+        if index < self.count { format!("synthetic-{index:05}") } else { String::new() }
     }
 
     /// Every scene is a place of its own.

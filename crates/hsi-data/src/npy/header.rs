@@ -63,49 +63,30 @@ pub(crate) fn open_checked(path: &Path) -> Result<(File, NpyInfo)> {
     let mut file = File::open(path).map_err(Error::io(path))?;
     let metadata = file.metadata().map_err(Error::io(path))?;
     if !metadata.is_file() {
-        return Err(Error::WrongKind {
-            path: path.to_path_buf(),
-            expected: "file",
-        });
+        return Err(Error::WrongKind { path: path.to_path_buf(), expected: "file" });
     }
     let info = read_header(&mut file, path)?;
-    let overflow = || Error::ShapeOverflow {
-        path: path.to_path_buf(),
-        shape: info.shape.clone(),
-    };
+    let overflow = || Error::ShapeOverflow { path: path.to_path_buf(), shape: info.shape.clone() };
     // Zero axes must not hide an overflow of the others.
-    let count = info
-        .shape
-        .iter()
-        .try_fold(1_usize, |n, &axis| n.checked_mul(axis.max(1)));
+    let count = info.shape.iter().try_fold(1_usize, |n, &axis| n.checked_mul(axis.max(1)));
     let count = count.filter(|n| n.checked_mul(8).is_some_and(|b| isize::try_from(b).is_ok()));
     let count = count.ok_or_else(overflow)?;
     let count = if info.shape.contains(&0) { 0 } else { count };
     let expected = info.data_offset + (count * info.dtype.size()) as u64;
     if metadata.len() != expected {
-        return Err(Error::FileSize {
-            path: path.to_path_buf(),
-            expected,
-            got: metadata.len(),
-        });
+        return Err(Error::FileSize { path: path.to_path_buf(), expected, got: metadata.len() });
     }
     Ok((file, info))
 }
 
 fn read_header(file: &mut File, path: &Path) -> Result<NpyInfo> {
-    let bad = |reason: String| Error::NpyHeader {
-        path: path.to_path_buf(),
-        reason,
-    };
+    let bad = |reason: String| Error::NpyHeader { path: path.to_path_buf(), reason };
     let mut exact = |buffer: &mut [u8], what: &str| {
         file.read_exact(buffer).map_err(|error| {
             if error.kind() == std::io::ErrorKind::UnexpectedEof {
                 bad(format!("the file ends within the {what}"))
             } else {
-                Error::Io {
-                    path: path.to_path_buf(),
-                    source: error,
-                }
+                Error::Io { path: path.to_path_buf(), source: error }
             }
         })
     };
@@ -134,35 +115,18 @@ fn read_header(file: &mut File, path: &Path) -> Result<NpyInfo> {
     exact(&mut text, "header")?;
     let text = String::from_utf8_lossy(&text);
     let fields = Parser::new(&text).dict().map_err(&bad)?;
-    let descr = fields
-        .descr
-        .ok_or_else(|| bad("`descr` is missing".to_owned()))?;
-    let fortran_order = fields
-        .fortran_order
-        .ok_or_else(|| bad("`fortran_order` is missing".to_owned()))?;
-    let shape = fields
-        .shape
-        .ok_or_else(|| bad("`shape` is missing".to_owned()))?;
-    let (dtype, byte_order) = parse_descr(&descr).ok_or_else(|| Error::UnsupportedDtype {
-        path: path.to_path_buf(),
-        descr,
-    })?;
+    let descr = fields.descr.ok_or_else(|| bad("`descr` is missing".to_owned()))?;
+    let fortran_order =
+        fields.fortran_order.ok_or_else(|| bad("`fortran_order` is missing".to_owned()))?;
+    let shape = fields.shape.ok_or_else(|| bad("`shape` is missing".to_owned()))?;
+    let (dtype, byte_order) = parse_descr(&descr)
+        .ok_or_else(|| Error::UnsupportedDtype { path: path.to_path_buf(), descr })?;
     let data_offset = (fixed + length) as u64;
-    Ok(NpyInfo {
-        shape,
-        dtype,
-        fortran_order,
-        byte_order,
-        data_offset,
-    })
+    Ok(NpyInfo { shape, dtype, fortran_order, byte_order, data_offset })
 }
 
 fn parse_descr(descr: &str) -> Option<(SampleType, ByteOrder)> {
-    let native = if cfg!(target_endian = "big") {
-        ByteOrder::Big
-    } else {
-        ByteOrder::Little
-    };
+    let native = if cfg!(target_endian = "big") { ByteOrder::Big } else { ByteOrder::Little };
     let mut rest = descr.chars();
     let order = match rest.next()? {
         '<' => ByteOrder::Little,
@@ -171,17 +135,8 @@ fn parse_descr(descr: &str) -> Option<(SampleType, ByteOrder)> {
         _ => return None,
     };
     let code = rest.as_str();
-    let dtype = SampleType::ALL
-        .into_iter()
-        .find(|dtype| dtype.numpy_code() == code)?;
-    Some((
-        dtype,
-        if dtype.size() == 1 {
-            ByteOrder::Little
-        } else {
-            order
-        },
-    ))
+    let dtype = SampleType::ALL.into_iter().find(|dtype| dtype.numpy_code() == code)?;
+    Some((dtype, if dtype.size() == 1 { ByteOrder::Little } else { order }))
 }
 
 /// Renders a header of version 1.0, padded so that the samples start at a multiple of 64 bytes.
@@ -321,19 +276,12 @@ impl<'a> Parser<'a> {
         self.expect('(')?;
         while !self.accept(')') {
             self.skip_space();
-            let digits = self
-                .rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(self.rest.len());
+            let digits = self.rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest.len());
             let (number, rest) = self.rest.split_at(digits);
             if number.is_empty() {
                 return Err("`shape` is not a tuple of sizes".to_owned());
             }
-            sizes.push(
-                number
-                    .parse()
-                    .map_err(|_| format!("the size {number} is too large"))?,
-            );
+            sizes.push(number.parse().map_err(|_| format!("the size {number} is too large"))?);
             // Python 2 wrote long integers with a suffix.
             self.rest = rest.strip_prefix('L').unwrap_or(rest);
             if !self.accept(',') {

@@ -19,53 +19,29 @@ impl Layout {
     /// The layout of a file, from its header and the order of its axes.
     pub(super) fn new(info: &NpyInfo, axes: Axes, path: &Path) -> Result<Self> {
         let &[a, b, c] = info.shape.as_slice() else {
-            return Err(Error::NotACube {
-                path: path.to_path_buf(),
-                shape: info.shape.clone(),
-            });
+            return Err(Error::NotACube { path: path.to_path_buf(), shape: info.shape.clone() });
         };
         let layout = match axes.or(Axes::Bhw) {
-            Axes::Hwb => Self {
-                order: [1, 2, 0],
-                dims: [c, a, b],
-            },
-            Axes::Auto | Axes::Bhw => Self {
-                order: [0, 1, 2],
-                dims: [a, b, c],
-            },
+            Axes::Hwb => Self { order: [1, 2, 0], dims: [c, a, b] },
+            Axes::Auto | Axes::Bhw => Self { order: [0, 1, 2], dims: [a, b, c] },
         };
         let [bands, rows, cols] = layout.dims;
         if info.is_empty() {
             return Err(Error::EmptyCube { bands, rows, cols });
         }
-        Ok(if info.fortran_order {
-            layout.reversed()
-        } else {
-            layout
-        })
+        Ok(if info.fortran_order { layout.reversed() } else { layout })
     }
 
     /// The layout in which a cube of the given size is written.
     pub(super) fn for_writing(dims: [usize; 3], axes: Axes, fortran_order: bool) -> Self {
-        let order = if axes == Axes::Hwb {
-            [1, 2, 0]
-        } else {
-            [0, 1, 2]
-        };
+        let order = if axes == Axes::Hwb { [1, 2, 0] } else { [0, 1, 2] };
         let layout = Self { order, dims };
-        if fortran_order {
-            layout.reversed()
-        } else {
-            layout
-        }
+        if fortran_order { layout.reversed() } else { layout }
     }
 
     fn reversed(self) -> Self {
         let [a, b, c] = self.order;
-        Self {
-            order: [c, b, a],
-            ..self
-        }
+        Self { order: [c, b, a], ..self }
     }
 
     /// Sizes of the file's axes, from the slowest to the fastest.

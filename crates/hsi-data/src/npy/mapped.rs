@@ -40,13 +40,7 @@ impl MappedNpy {
         // SAFETY: the map is read-only and its length was checked against the header; that nobody
         // shortens the file meanwhile is the documented condition of every memory map.
         let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
-        Ok(Self {
-            map,
-            info,
-            layout,
-            path: path.to_path_buf(),
-            axes,
-        })
+        Ok(Self { map, info, layout, path: path.to_path_buf(), axes })
     }
 
     /// Number of bands.
@@ -111,38 +105,23 @@ impl MappedNpy {
         cols: Range<usize>,
     ) -> Result<Array3<f32>> {
         if let Some(&index) = bands.iter().find(|&&b| b >= self.bands()) {
-            return Err(Error::BandIndex {
-                index,
-                bands: self.bands(),
-            });
+            return Err(Error::BandIndex { index, bands: self.bands() });
         }
         check_window("rows", &rows, self.rows())?;
         check_window("columns", &cols, self.cols())?;
         let size = self.info.dtype.size();
         let [band_stride, row_stride, col_stride] = self.layout.strides().map(|s| s * size);
-        let samples = self
-            .map
-            .get(self.info.data_offset as usize..)
-            .unwrap_or_default();
+        let samples = self.map.get(self.info.data_offset as usize..).unwrap_or_default();
         let mut out = Array3::zeros((bands.len(), rows.len(), cols.len()));
-        out.axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .zip(bands)
-            .for_each(|(mut plane, &band)| {
-                for (mut line, row) in plane.axis_iter_mut(Axis(0)).zip(rows.clone()) {
-                    let start = band * band_stride + row * row_stride + cols.start * col_stride;
-                    let bytes = samples.get(start..).unwrap_or_default();
-                    if let Some(line) = line.as_slice_mut() {
-                        decode(
-                            self.info.dtype,
-                            self.info.byte_order,
-                            bytes,
-                            col_stride,
-                            line,
-                        );
-                    }
+        out.axis_iter_mut(Axis(0)).into_par_iter().zip(bands).for_each(|(mut plane, &band)| {
+            for (mut line, row) in plane.axis_iter_mut(Axis(0)).zip(rows.clone()) {
+                let start = band * band_stride + row * row_stride + cols.start * col_stride;
+                let bytes = samples.get(start..).unwrap_or_default();
+                if let Some(line) = line.as_slice_mut() {
+                    decode(self.info.dtype, self.info.byte_order, bytes, col_stride, line);
                 }
-            });
+            }
+        });
         Ok(out)
     }
 }

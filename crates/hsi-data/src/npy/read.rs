@@ -78,17 +78,9 @@ fn read_permuted(
     for mut slab in slabs {
         let count = slab.len();
         file.read_exact(&mut bytes[..count * size])?;
-        decode(
-            info.dtype,
-            info.byte_order,
-            &bytes,
-            size,
-            &mut samples[..count],
-        );
+        decode(info.dtype, info.byte_order, &bytes, size, &mut samples[..count]);
         let view = ArrayView3::from_shape((count / plane, middle, fastest), &samples[..count]);
-        let view = view
-            .map_err(std::io::Error::other)?
-            .permuted_axes(layout.to_cube());
+        let view = view.map_err(std::io::Error::other)?.permuted_axes(layout.to_cube());
         Zip::from(slab.axis_iter_mut(Axis(0)))
             .and(view.axis_iter(Axis(0)))
             .par_for_each(|mut to, from| to.assign(&from));

@@ -149,11 +149,8 @@ mod tests {
         let mut bytes = Vec::new();
         encode(SampleType::U8, ByteOrder::Little, &samples, &mut bytes);
         assert_eq!(bytes, [0, 0, 2, 255, 255, 255]);
-        let narrowed: Vec<f32> = [1e6, -1e6, f32::INFINITY]
-            .map(f16::narrow)
-            .into_iter()
-            .map(f16::to_f32)
-            .collect();
+        let narrowed: Vec<f32> =
+            [1e6, -1e6, f32::INFINITY].map(f16::narrow).into_iter().map(f16::to_f32).collect();
         assert_eq!(narrowed, [65504.0, -65504.0, f32::INFINITY]);
         assert_eq!(i64::narrow(1e30), i64::MAX);
     }

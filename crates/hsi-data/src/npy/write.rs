@@ -31,12 +31,7 @@ pub struct NpyOptions {
 impl Default for NpyOptions {
     /// Little-endian `f4`, C order, band-first.
     fn default() -> Self {
-        Self {
-            dtype: SampleType::F32,
-            fortran_order: false,
-            big_endian: false,
-            axes: Axes::Bhw,
-        }
+        Self { dtype: SampleType::F32, fortran_order: false, big_endian: false, axes: Axes::Bhw }
     }
 }
 
@@ -57,11 +52,7 @@ pub fn write_array(
         let count = data.iter().filter(|v| v.is_nan()).count();
         if count > 0 {
             let dtype = options.dtype;
-            return Err(Error::NanToInteger {
-                path: path.to_path_buf(),
-                count,
-                dtype,
-            });
+            return Err(Error::NanToInteger { path: path.to_path_buf(), count, dtype });
         }
     }
     write_atomically(path, |file| write_to(file, data, options), || Ok(()))
@@ -78,24 +69,9 @@ pub(crate) fn write_to(
         Axes::Hwb => vec![rows, cols, bands],
         Axes::Auto | Axes::Bhw => vec![bands, rows, cols],
     };
-    let byte_order = if options.big_endian {
-        ByteOrder::Big
-    } else {
-        ByteOrder::Little
-    };
-    let NpyOptions {
-        dtype,
-        fortran_order,
-        axes,
-        ..
-    } = options;
-    let info = NpyInfo {
-        shape,
-        dtype,
-        fortran_order,
-        byte_order,
-        data_offset: 0,
-    };
+    let byte_order = if options.big_endian { ByteOrder::Big } else { ByteOrder::Little };
+    let NpyOptions { dtype, fortran_order, axes, .. } = options;
+    let info = NpyInfo { shape, dtype, fortran_order, byte_order, data_offset: 0 };
     file.write_all(&render_header(&info))?;
     if data.is_empty() {
         return Ok(());

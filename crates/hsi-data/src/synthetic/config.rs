@@ -41,12 +41,7 @@ pub struct LandCover {
 
 impl Default for LandCover {
     fn default() -> Self {
-        Self {
-            fields: 0.36,
-            woods: 0.25,
-            towns: 0.28,
-            water: 0.11,
-        }
+        Self { fields: 0.36, woods: 0.25, towns: 0.28, water: 0.11 }
     }
 }
 
@@ -105,21 +100,11 @@ impl SceneConfig {
     /// # Errors
     /// [`Error::Config`] naming the first field that makes no sense.
     pub fn validate(&self) -> Result<()> {
-        let fail = |field, value: String, reason| {
-            Err(Error::Config {
-                field,
-                value,
-                reason,
-            })
-        };
+        let fail = |field, value: String, reason| Err(Error::Config { field, value, reason });
         if self.wavelengths_nm.is_empty() {
             return fail("wavelengths_nm", "empty".to_owned(), "a scene needs a band");
         }
-        if let Some(nm) = self
-            .wavelengths_nm
-            .iter()
-            .find(|nm| !(350.0..=2550.0).contains(*nm))
-        {
+        if let Some(nm) = self.wavelengths_nm.iter().find(|nm| !(350.0..=2550.0).contains(*nm)) {
             let reason = "the spectra are modelled from 350 to 2550 nm";
             return fail("wavelengths_nm", nm.to_string(), reason);
         }
@@ -128,10 +113,7 @@ impl SceneConfig {
                 return fail(field, value.to_string(), "a scene needs a pixel");
             }
         }
-        let samples = self
-            .rows
-            .checked_mul(self.cols)
-            .and_then(|n| n.checked_mul(self.bands()));
+        let samples = self.rows.checked_mul(self.cols).and_then(|n| n.checked_mul(self.bands()));
         if samples.is_none_or(|n| n > isize::MAX as usize / 4) {
             let size = format!("{} x {}", self.rows, self.cols);
             return fail("rows", size, "the scene is impossibly large");
@@ -145,12 +127,7 @@ impl SceneConfig {
                 return fail(field, value.to_string(), "a strength should be from 0 to 3");
             }
         }
-        let land = [
-            self.land.fields,
-            self.land.woods,
-            self.land.towns,
-            self.land.water,
-        ];
+        let land = [self.land.fields, self.land.woods, self.land.towns, self.land.water];
         if land.iter().any(|share| !(0.0..=1e6).contains(share)) || land.iter().sum::<f32>() <= 0.0
         {
             let reason = "shares should not be negative, and one should be above zero";

@@ -18,11 +18,7 @@ fn lattice(x: i64, y: i64, seed: u64) -> u64 {
 
 /// The `nth` of several uniform numbers in [0, 1) from the same random bits.
 pub(super) fn unit(bits: u64, nth: u64) -> f32 {
-    let bits = if nth == 0 {
-        bits
-    } else {
-        hash(bits.wrapping_add(nth))
-    };
+    let bits = if nth == 0 { bits } else { hash(bits.wrapping_add(nth)) };
     (bits >> 40) as f32 / (1_u64 << 24) as f32
 }
 
@@ -77,10 +73,7 @@ pub(super) fn cell(x: f32, y: f32, jitter: f32, seed: u64) -> Cell {
             }
         }
     }
-    Cell {
-        bits: hash(bits),
-        edge: 0.5 * (second - nearest),
-    }
+    Cell { bits: hash(bits), edge: 0.5 * (second - nearest) }
 }
 
 /// Rises smoothly from 0 to 1 over [0, 1].

@@ -9,6 +9,7 @@
 
 mod config;
 mod field;
+mod ground;
 mod landscape;
 mod render;
 mod spectra;

@@ -38,46 +38,30 @@ pub fn generate(config: &SceneConfig, seed: u64) -> Result<Cube> {
 
     let (rows, cols) = (config.rows, config.cols);
     let mut data = Array3::<f32>::zeros((config.bands(), rows, cols));
-    data.axis_iter_mut(Axis(1))
-        .into_par_iter()
-        .enumerate()
-        .for_each_init(
-            || Array2::<f32>::zeros((PLANES, cols)),
-            |seen, (row, mut line)| {
-                blur_down(&planes, row, &blur, seen);
-                let (shares, shade) = seen.view().split_at(Axis(0), COUNT);
-                general_mat_mul(1.0, &spectra, &shares, 0.0, &mut line);
-                for (mut band, &sky) in line.axis_iter_mut(Axis(0)).zip(&sky) {
-                    Zip::from(&mut band)
-                        .and(&shade.row(0))
-                        .for_each(|value, &shade| {
-                            *value *= 1.0 - shade * (1.0 - sky);
-                        });
-                }
-            },
-        );
-    let wavelengths_nm = Some(config.wavelengths_nm.clone());
-    Cube::new(
-        data,
-        CubeMeta {
-            wavelengths_nm,
-            ..CubeMeta::default()
+    data.axis_iter_mut(Axis(1)).into_par_iter().enumerate().for_each_init(
+        || Array2::<f32>::zeros((PLANES, cols)),
+        |seen, (row, mut line)| {
+            blur_down(&planes, row, &blur, seen);
+            let (shares, shade) = seen.view().split_at(Axis(0), COUNT);
+            general_mat_mul(1.0, &spectra, &shares, 0.0, &mut line);
+            for (mut band, &sky) in line.axis_iter_mut(Axis(0)).zip(&sky) {
+                Zip::from(&mut band).and(&shade.row(0)).for_each(|value, &shade| {
+                    *value *= 1.0 - shade * (1.0 - sky);
+                });
+            }
         },
-    )
+    );
+    let wavelengths_nm = Some(config.wavelengths_nm.clone());
+    Cube::new(data, CubeMeta { wavelengths_nm, ..CubeMeta::default() })
 }
 
 /// Reflectance of every material, `[bands, materials]`.
 fn draw_spectra(config: &SceneConfig, rng: &mut ChaCha8Rng) -> Array2<f32> {
-    let kinds = MATERIALS
-        .iter()
-        .flat_map(|&(kind, count)| std::iter::repeat_n(kind, count));
+    let kinds = MATERIALS.iter().flat_map(|&(kind, count)| std::iter::repeat_n(kind, count));
     let mut spectra = Array2::zeros((config.bands(), COUNT));
     for (mut column, kind) in spectra.columns_mut().into_iter().zip(kinds) {
         let drawn = spectra::draw(kind, &config.wavelengths_nm, rng);
-        column
-            .iter_mut()
-            .zip(drawn)
-            .for_each(|(to, from)| *to = from);
+        column.iter_mut().zip(drawn).for_each(|(to, from)| *to = from);
     }
     spectra
 }
@@ -85,28 +69,22 @@ fn draw_spectra(config: &SceneConfig, rng: &mut ChaCha8Rng) -> Array2<f32> {
 /// Evaluates the landscape and blurs it along the rows, `[rows, planes, cols]`.
 fn paint(config: &SceneConfig, landscape: &Landscape, blur: &[f32]) -> Array3<f32> {
     let mut planes = Array3::<f32>::zeros((config.rows, PLANES, config.cols));
-    planes
-        .axis_iter_mut(Axis(0))
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(row, mut line)| {
-            for (col, mut pixel) in line.axis_iter_mut(Axis(1)).enumerate() {
-                let found = landscape.pixel(col as f32, row as f32);
-                for (to, share) in pixel.iter_mut().zip(found.shares) {
-                    *to = share * found.gain;
-                }
-                pixel[COUNT] = found.shade;
+    planes.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(row, mut line)| {
+        for (col, mut pixel) in line.axis_iter_mut(Axis(1)).enumerate() {
+            let found = landscape.pixel(col as f32, row as f32);
+            for (to, share) in pixel.iter_mut().zip(found.shares) {
+                *to = share * found.gain;
             }
-            blur_along(line.view_mut(), blur);
-        });
+            pixel[COUNT] = found.shade;
+        }
+        blur_along(line.view_mut(), blur);
+    });
     planes
 }
 
 /// Half of a normalised Gaussian: the weight of a pixel itself, then of each neighbour outwards.
 fn point_spread(sigma: f32) -> Vec<f32> {
-    let half: Vec<f32> = (0..3)
-        .map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp())
-        .collect();
+    let half: Vec<f32> = (0..3).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
     let total = half[0] + 2.0 * (half[1] + half[2]);
     half.into_iter().map(|weight| weight / total).collect()
 }
@@ -140,8 +118,5 @@ fn blur_down(planes: &Array3<f32>, row: usize, blur: &[f32], out: &mut Array2<f3
 
 /// Share of the light that reaches the shade: from the sky, so mostly blue.
 fn sky_light(wavelengths_nm: &[f32], strength: f32) -> Vec<f32> {
-    wavelengths_nm
-        .iter()
-        .map(|nm| (strength * (nm / 450.0).powf(-1.3)).min(0.6))
-        .collect()
+    wavelengths_nm.iter().map(|nm| (strength * (nm / 450.0).powf(-1.3)).min(0.6)).collect()
 }

@@ -53,10 +53,7 @@ pub(super) fn draw(kind: Kind, wavelengths_nm: &[f32], rng: &mut ChaCha8Rng) -> 
         }
     };
     let twist = distortion(rng);
-    wavelengths_nm
-        .iter()
-        .map(|&nm| (curve(nm) * twist(nm)).clamp(0.001, 0.9))
-        .collect()
+    wavelengths_nm.iter().map(|&nm| (curve(nm) * twist(nm)).clamp(0.001, 0.9)).collect()
 }
 
 /// Green leaves over some ground: pigments, red edge, and the absorptions of leaf water.
@@ -190,18 +187,11 @@ fn any_smooth(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
     let bells: Vec<(f32, f32, f32)> = (0..rng.random_range(3..8))
         .map(|_| {
             let height = rng.random_range(-0.6..0.9);
-            (
-                height,
-                rng.random_range(400.0..2450.0),
-                rng.random_range(30.0..350.0),
-            )
+            (height, rng.random_range(400.0..2450.0), rng.random_range(30.0..350.0))
         })
         .collect();
     move |nm| {
-        let factor: f32 = bells
-            .iter()
-            .map(|&(h, centre, width)| h * bell(nm, centre, width))
-            .sum();
+        let factor: f32 = bells.iter().map(|&(h, centre, width)| h * bell(nm, centre, width)).sum();
         level * (1.0 + factor).max(0.1)
     }
 }
@@ -210,16 +200,7 @@ fn any_smooth(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
 fn distortion(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
     let bells: [(f32, f32, f32); 4] = std::array::from_fn(|_| {
         let height = rng.random_range(-0.08..0.08);
-        (
-            height,
-            rng.random_range(400.0..2450.0),
-            rng.random_range(60.0..400.0),
-        )
+        (height, rng.random_range(400.0..2450.0), rng.random_range(60.0..400.0))
     });
-    move |nm| {
-        1.0 + bells
-            .iter()
-            .map(|&(h, centre, width)| h * bell(nm, centre, width))
-            .sum::<f32>()
-    }
+    move |nm| 1.0 + bells.iter().map(|&(h, centre, width)| h * bell(nm, centre, width)).sum::<f32>()
 }
