@@ -11,30 +11,9 @@ const BATCH_NORM_EPS: f64 = 1e-5;
 
 /// Kernel, stride and padding along the bands, and the channels that come out.
 const LAYERS: [Layer; 3] = [
-    Layer {
-        name: "0",
-        norm: "1",
-        inputs: 1,
-        outputs: 32,
-        kernel: 7,
-        stride: 5,
-    },
-    Layer {
-        name: "3",
-        norm: "4",
-        inputs: 32,
-        outputs: 64,
-        kernel: 7,
-        stride: 5,
-    },
-    Layer {
-        name: "6",
-        norm: "7",
-        inputs: 64,
-        outputs: 128,
-        kernel: 5,
-        stride: 3,
-    },
+    Layer { name: "0", norm: "1", inputs: 1, outputs: 32, kernel: 7, stride: 5 },
+    Layer { name: "3", norm: "4", inputs: 32, outputs: 64, kernel: 7, stride: 5 },
+    Layer { name: "6", norm: "7", inputs: 64, outputs: 128, kernel: 5, stride: 3 },
 ];
 
 /// Zeros that are put before the first and after the last band.
@@ -84,17 +63,12 @@ impl SpectralAdapter {
     /// # Errors
     /// [`Error::Config`] with the number of bands.
     pub fn check_bands(bands: usize) -> Result<()> {
-        let left = LAYERS
-            .iter()
-            .try_fold(bands, |bands, layer| layer.bands(bands));
+        let left = LAYERS.iter().try_fold(bands, |bands, layer| layer.bands(bands));
         if left.is_some() {
             return Ok(());
         }
         let reason = format!("is too small for the spectral adapter: {bands} bands");
-        Err(Error::Config {
-            field: "in_channels",
-            reason,
-        })
+        Err(Error::Config { field: "in_channels", reason })
     }
 
     /// Builds the adapter from the tensors below `vb`.
@@ -103,10 +77,7 @@ impl SpectralAdapter {
     /// When there are too few bands, or a tensor is missing or has another shape.
     pub fn new(bands: usize, vb: &VarBuilder<'_>) -> Result<Self> {
         Self::check_bands(bands)?;
-        let layers = LAYERS
-            .iter()
-            .map(|&layer| ConvNorm::new(layer, vb))
-            .collect::<Result<_>>()?;
+        let layers = LAYERS.iter().map(|&layer| ConvNorm::new(layer, vb)).collect::<Result<_>>()?;
         Ok(Self { bands, layers })
     }
 
@@ -120,15 +91,12 @@ impl SpectralAdapter {
     /// [`Error::Shape`] and [`Error::BandCount`] when the images are not the configured ones.
     pub fn forward(&self, images: &Tensor) -> Result<Tensor> {
         let (batch, bands, rows, cols) = images.dims4().map_err(|_| Error::Shape {
-            what: "images (batch, band, row, col)",
-            expected: vec![0, self.bands, 0, 0],
+            what: "images",
+            expected: format!("(batch, {}, row, col)", self.bands),
             got: images.dims().to_vec(),
         })?;
         if bands != self.bands {
-            return Err(Error::BandCount {
-                expected: self.bands,
-                got: bands,
-            });
+            return Err(Error::BandCount { expected: self.bands, got: bands });
         }
         let pixels = batch * rows * cols;
         let mut xs = images.permute((0, 2, 3, 1))?.reshape((pixels, bands, 1))?;
@@ -152,20 +120,10 @@ impl SpectralAdapter {
     /// Names and shapes of all tensors below the adapter.
     pub(crate) fn expected() -> Vec<(String, Vec<usize>)> {
         let shapes = |layer: &Layer| {
-            let Layer {
-                name,
-                norm,
-                inputs,
-                outputs,
-                kernel,
-                ..
-            } = *layer;
+            let Layer { name, norm, inputs, outputs, kernel, .. } = *layer;
             let of = |field: &str| (format!("{norm}.{field}"), vec![outputs]);
             [
-                (
-                    format!("{name}.weight"),
-                    vec![outputs, inputs, kernel, 1, 1],
-                ),
+                (format!("{name}.weight"), vec![outputs, inputs, kernel, 1, 1]),
                 (format!("{name}.bias"), vec![outputs]),
                 of("weight"),
                 of("bias"),
@@ -191,28 +149,15 @@ struct ConvNorm {
 
 impl ConvNorm {
     fn new(layer: Layer, vb: &VarBuilder<'_>) -> Result<Self> {
-        let Layer {
-            name,
-            norm,
-            inputs,
-            outputs,
-            kernel,
-            ..
-        } = layer;
+        let Layer { name, norm, inputs, outputs, kernel, .. } = layer;
         let (conv, norm) = (vb.pp(name), vb.pp(norm));
         let bound = 1.0 / ((inputs * kernel) as f64).sqrt();
-        let uniform = Init::Uniform {
-            lo: -bound,
-            up: bound,
-        };
+        let uniform = Init::Uniform { lo: -bound, up: bound };
         let statistic = |name, start: Init| -> Result<Tensor> {
             if norm.contains_tensor(name) {
                 return Ok(norm.get(outputs, name)?.detach());
             }
-            Ok(start
-                .var(outputs, norm.dtype(), norm.device())?
-                .as_tensor()
-                .detach())
+            Ok(start.var(outputs, norm.dtype(), norm.device())?.as_tensor().detach())
         };
         Ok(Self {
             layer,
@@ -231,27 +176,16 @@ impl ConvNorm {
 
     /// `(pixels, bands, inputs)` to `(pixels, fewer bands, outputs)`.
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let Layer {
-            inputs,
-            outputs,
-            kernel,
-            stride,
-            ..
-        } = self.layer;
+        let Layer { inputs, outputs, kernel, stride, .. } = self.layer;
         let (pixels, bands, _) = xs.dims3()?;
-        let left = self.layer.bands(bands).ok_or(Error::BandCount {
-            expected: kernel,
-            got: bands,
-        })?;
-        let windows: Vec<u32> = (0..left)
-            .flat_map(|i| (0..kernel).map(move |k| (i * stride + k) as u32))
-            .collect();
+        let left =
+            self.layer.bands(bands).ok_or(Error::BandCount { expected: kernel, got: bands })?;
+        let windows: Vec<u32> =
+            (0..left).flat_map(|i| (0..kernel).map(move |k| (i * stride + k) as u32)).collect();
         let windows = Tensor::from_vec(windows, left * kernel, xs.device())?;
         let padded = xs.pad_with_zeros(1, PADDING, PADDING)?;
         let unfolded =
-            padded
-                .index_select(&windows, 1)?
-                .reshape((pixels, left, kernel * inputs))?;
+            padded.index_select(&windows, 1)?.reshape((pixels, left, kernel * inputs))?;
         let (weight, bias) = self.folded()?;
         let flat = weight.reshape((outputs, inputs, kernel))?.transpose(1, 2)?;
         let flat = flat.reshape((outputs, kernel * inputs))?;
@@ -262,9 +196,7 @@ impl ConvNorm {
     fn folded(&self) -> Result<(Tensor, Tensor)> {
         let deviation = (&self.running_var + BATCH_NORM_EPS)?.sqrt()?;
         let factor = (&self.scale / &deviation)?;
-        let weight = self
-            .weight
-            .broadcast_mul(&factor.reshape(((), 1, 1, 1, 1))?)?;
+        let weight = self.weight.broadcast_mul(&factor.reshape(((), 1, 1, 1, 1))?)?;
         let bias = (((&self.bias - &self.running_mean)? * factor)? + &self.shift)?;
         Ok((weight, bias))
     }

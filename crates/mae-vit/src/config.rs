@@ -79,9 +79,7 @@ impl FromStr for Preset {
 
     fn from_str(name: &str) -> Result<Self> {
         let found = Self::ALL.into_iter().find(|preset| preset.name() == name);
-        found.ok_or_else(|| Error::UnknownPreset {
-            name: name.to_owned(),
-        })
+        found.ok_or_else(|| Error::UnknownPreset { name: name.to_owned() })
     }
 }
 
@@ -168,6 +166,18 @@ impl VitConfig {
         }
     }
 
+    /// Whether a tensor is part of a model's state but is never trained: sin-cos positions, the
+    /// decoder's positions, and the running statistics of a spectral adapter. The name may have
+    /// a prefix.
+    pub fn is_fixed(&self, name: &str) -> bool {
+        match name.rsplit('.').next().unwrap_or(name) {
+            "pos_embed" => self.position == PositionEmbedding::SinCos,
+            "decoder_pos_embed" => true,
+            "running_mean" | "running_var" => self.front_end == FrontEnd::SpectralAdapter,
+            _ => false,
+        }
+    }
+
     /// Checks that a model of these sizes can be built.
     ///
     /// # Errors
@@ -182,22 +192,12 @@ impl VitConfig {
             ("heads", self.heads),
             ("mlp_dim", self.mlp_dim),
         ];
-        for (field, size) in sizes {
-            if size == 0 {
-                return Err(Error::Config {
-                    field,
-                    reason: "should be at least 1".to_owned(),
-                });
-            }
-        }
+        check_sizes(&sizes)?;
         divisible("image_size", self.image_size, "patch_size", self.patch_size)?;
         divisible("dim", self.dim, "heads", self.heads)?;
         if !(self.layer_norm_eps.is_finite() && self.layer_norm_eps > 0.0) {
             let reason = format!("should be positive, got {}", self.layer_norm_eps);
-            return Err(Error::Config {
-                field: "layer_norm_eps",
-                reason,
-            });
+            return Err(Error::Config { field: "layer_norm_eps", reason });
         }
         if self.position == PositionEmbedding::SinCos {
             check_sin_cos("dim", self.dim)?;
@@ -207,6 +207,20 @@ impl VitConfig {
         }
         Ok(())
     }
+}
+
+/// The largest size of anything: products of four of them can still be counted.
+const MAX_SIZE: usize = 1 << 15;
+
+/// Checks that sizes are neither zero nor beyond counting.
+pub(crate) fn check_sizes(sizes: &[(&'static str, usize)]) -> Result<()> {
+    for &(field, size) in sizes {
+        if !(1..=MAX_SIZE).contains(&size) {
+            let reason = format!("should be from 1 to {MAX_SIZE}, got {size}");
+            return Err(Error::Config { field, reason });
+        }
+    }
+    Ok(())
 }
 
 /// Checks that one size is a multiple of another, neither being zero.

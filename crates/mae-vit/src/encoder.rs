@@ -68,16 +68,15 @@ impl Encoder {
     /// Builds the encoder from the tensors below `vb`.
     ///
     /// Tensors that `vb` creates start as in timm and MAE: tokens and learned positions small
-    /// and normal, norms as the identity, the patch embedding Kaiming normal over its outputs.
+    /// and normal, norms as the identity, the patch embedding Kaiming normal over its outputs,
+    /// the `weight` of a linear layer Xavier uniform and its `bias` zero (whatever the factory
+    /// asks for; its other tensors start as it says).
     /// Sin-cos positions are taken from `vb` if it has them and computed otherwise, and are
     /// never variables.
     ///
     /// # Errors
     /// When the configuration is not valid, or a tensor is missing or has another shape.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "candle hands builders over by value"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "candle hands builders over by value")]
     pub fn new(
         config: &VitConfig,
         factory: &dyn LinearFactory,
@@ -94,10 +93,9 @@ impl Encoder {
         };
         let adapter = match config.front_end {
             FrontEnd::Linear => None,
-            FrontEnd::SpectralAdapter => Some(SpectralAdapter::new(
-                config.in_channels,
-                &vb.pp("spectral_adapter"),
-            )?),
+            FrontEnd::SpectralAdapter => {
+                Some(SpectralAdapter::new(config.in_channels, &vb.pp("spectral_adapter"))?)
+            }
         };
         let cls_stdev = match config.position {
             PositionEmbedding::Learned => 1e-6,
@@ -140,10 +138,7 @@ impl Encoder {
     /// [`Error::ImageSize`](crate::Error::ImageSize) when the images are not the configured ones.
     pub fn forward_t(&self, images: &Tensor, train: bool) -> Result<Features> {
         let tokens = self.encode(&self.embed(images)?, train)?;
-        Ok(Features {
-            tokens,
-            grid: self.config.grid(),
-        })
+        Ok(Features { tokens, grid: self.config.grid() })
     }
 
     /// Checks the sizes of images.
@@ -215,10 +210,7 @@ impl Encoder {
     /// The tensors that are part of the model's state but are no parameters: the running
     /// statistics of the spectral adapter, with their full names.
     pub fn buffers(&self) -> Vec<Parameter> {
-        let all = self
-            .adapter
-            .iter()
-            .flat_map(|a| below("spectral_adapter", a.buffers()));
+        let all = self.adapter.iter().flat_map(|a| below("spectral_adapter", a.buffers()));
         below(&self.prefix, all.collect())
     }
 }

@@ -24,12 +24,12 @@ pub enum Error {
         name: String,
     },
     /// A tensor has another number of dimensions, or other sizes, than its place needs.
-    #[error("{what} should have the shape {expected:?}, got {got:?}")]
+    #[error("{what} should have the shape {expected}, got {got:?}")]
     Shape {
         /// Which tensor.
         what: &'static str,
         /// The shape that it should have.
-        expected: Vec<usize>,
+        expected: String,
         /// Its shape.
         got: Vec<usize>,
     },
@@ -116,7 +116,7 @@ pub enum Error {
         what: String,
     },
     /// A file has no tensors that look like the blocks of a vision transformer.
-    #[error("`{}` holds no vision transformer: {}", path.display(), names(found))]
+    #[error("`{}` holds no vision transformer (its tensors: {})", path.display(), names(found))]
     NoEncoder {
         /// The file.
         path: PathBuf,
@@ -189,13 +189,9 @@ const LISTED: usize = 6;
 /// Lists names for a message.
 fn names(all: &[String]) -> String {
     if all.is_empty() {
-        return "nothing".to_owned();
+        return "none".to_owned();
     }
-    let shown: Vec<_> = all
-        .iter()
-        .take(LISTED)
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let shown: Vec<_> = all.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
     match all.len() - shown.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

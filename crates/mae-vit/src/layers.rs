@@ -7,6 +7,7 @@ use candle_nn::{Init, VarBuilder, init};
 use grad_ops::{LinearFactory, LinearLayer, LinearSpec, Parameter};
 
 use crate::Result;
+use crate::start::transformer_start;
 
 /// The sizes of a block.
 #[derive(Debug, Clone, Copy)]
@@ -34,19 +35,11 @@ impl LayerNorm {
     }
 
     pub(crate) fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        Ok(grad_ops::layer_norm(
-            xs,
-            &self.weight,
-            &self.bias,
-            self.eps,
-        )?)
+        Ok(grad_ops::layer_norm(xs, &self.weight, &self.bias, self.eps)?)
     }
 
     pub(crate) fn parameters(&self) -> Vec<Parameter> {
-        vec![
-            Parameter::dense("weight", &self.weight),
-            Parameter::dense("bias", &self.bias),
-        ]
+        vec![Parameter::dense("weight", &self.weight), Parameter::dense("bias", &self.bias)]
     }
 }
 
@@ -68,22 +61,9 @@ impl Block {
         factory: &dyn LinearFactory,
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
-        let BlockSizes {
-            dim,
-            heads,
-            mlp_dim,
-            eps,
-            qkv_bias,
-        } = sizes;
-        let linear = |in_features, out_features, bias, vb| {
-            factory.linear(
-                LinearSpec {
-                    in_features,
-                    out_features,
-                    bias,
-                },
-                vb,
-            )
+        let BlockSizes { dim, heads, mlp_dim, eps, qkv_bias } = sizes;
+        let linear = |inputs, outputs, bias, vb: VarBuilder<'_>| {
+            transformer_linear(factory, inputs, outputs, bias, &vb)
         };
         let (attn, mlp) = (vb.pp("attn"), vb.pp("mlp"));
         Ok(Self {
@@ -115,11 +95,20 @@ impl Block {
             ("mlp.fc1", self.fc1.parameters()),
             ("mlp.fc2", self.fc2.parameters()),
         ];
-        parts
-            .into_iter()
-            .flat_map(|(path, all)| below(path, all))
-            .collect()
+        parts.into_iter().flat_map(|(path, all)| below(path, all)).collect()
     }
+}
+
+/// Asks for a linear layer that starts as those of a transformer do.
+pub(crate) fn transformer_linear(
+    factory: &dyn LinearFactory,
+    in_features: usize,
+    out_features: usize,
+    bias: bool,
+    vb: &VarBuilder<'_>,
+) -> Result<Arc<dyn LinearLayer>> {
+    let spec = LinearSpec { in_features, out_features, bias };
+    Ok(factory.linear(spec, transformer_start(vb))?)
 }
 
 /// Puts a path before the names of parameters.
@@ -127,10 +116,7 @@ pub(crate) fn below(path: &str, parameters: Vec<Parameter>) -> Vec<Parameter> {
     if path.is_empty() {
         return parameters;
     }
-    let rename = |p: Parameter| Parameter {
-        name: format!("{path}.{}", p.name),
-        ..p
-    };
+    let rename = |p: Parameter| Parameter { name: format!("{path}.{}", p.name), ..p };
     parameters.into_iter().map(rename).collect()
 }
 

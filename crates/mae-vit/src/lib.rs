@@ -9,6 +9,7 @@ mod layers;
 mod mae;
 mod patches;
 mod position;
+mod start;
 
 pub use adapter::SpectralAdapter;
 pub use checkpoints::{Layout, LoadMode, LoadReport, Resized, load_encoder};

@@ -38,7 +38,7 @@ pub fn unpatchify(patches: &Tensor, patch_size: usize, grid: (usize, usize)) -> 
     let (rows, cols) = grid;
     let wrong = || Error::Shape {
         what: "patches",
-        expected: vec![0, rows * cols, p * p],
+        expected: format!("(batch, {rows} * {cols}, {p} * {p} * band)"),
         got: patches.dims().to_vec(),
     };
     let (batch, count, size) = patches.dims3().map_err(|_| wrong())?;
@@ -54,8 +54,8 @@ pub fn unpatchify(patches: &Tensor, patch_size: usize, grid: (usize, usize)) -> 
 /// Batch, bands, and rows and columns of patches of images.
 fn grid_of(images: &Tensor, patch: usize) -> Result<(usize, usize, (usize, usize))> {
     let (batch, bands, rows, cols) = images.dims4().map_err(|_| Error::Shape {
-        what: "images (batch, band, row, col)",
-        expected: vec![0; 4],
+        what: "images",
+        expected: "(batch, band, row, col)".to_owned(),
         got: images.dims().to_vec(),
     })?;
     let whole = |size: usize| patch > 0 && size > 0 && size.is_multiple_of(patch);
@@ -95,18 +95,11 @@ impl PatchEmbed {
     pub(crate) fn check(&self, images: &Tensor, bands: usize) -> Result<()> {
         let (_, got, _) = grid_of(images, self.patch_size)?;
         if got != bands {
-            return Err(Error::BandCount {
-                expected: bands,
-                got,
-            });
+            return Err(Error::BandCount { expected: bands, got });
         }
         let (rows, cols) = (images.dim(2)?, images.dim(3)?);
         if (rows, cols) != (self.image_size, self.image_size) {
-            return Err(Error::ImageSize {
-                expected: self.image_size,
-                rows,
-                cols,
-            });
+            return Err(Error::ImageSize { expected: self.image_size, rows, cols });
         }
         Ok(())
     }

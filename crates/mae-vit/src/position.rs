@@ -26,9 +26,8 @@ pub fn sin_cos_positions(
 ) -> Result<Tensor> {
     check_sin_cos("dim", dim)?;
     let quarter = dim / 4;
-    let omega: Vec<f64> = (0..quarter)
-        .map(|i| 10000f64.powf(-(i as f64) / quarter as f64))
-        .collect();
+    let omega: Vec<f64> =
+        (0..quarter).map(|i| 10000f64.powf(-(i as f64) / quarter as f64)).collect();
     let mut rows = vec![0f64; dim];
     for row in 0..grid.0 {
         for col in 0..grid.1 {
@@ -60,27 +59,18 @@ pub fn resize_positions(embedding: &Tensor, grid: (usize, usize)) -> Result<Tens
         let got = embedding.dims().to_vec();
         return Err(Error::Shape {
             what: "a position embedding",
-            expected: vec![1, 0, 0],
+            expected: "(1, 1 + patches, dim)".to_owned(),
             got,
         });
     };
     let edge = square_edge(rows).ok_or(Error::PositionRows { rows })?;
     if grid.0 == 0 || grid.1 == 0 {
-        let reason = format!(
-            "should have at least one patch, got {} x {}",
-            grid.0, grid.1
-        );
-        return Err(Error::Config {
-            field: "grid",
-            reason,
-        });
+        let reason = format!("should have at least one patch, got {} x {}", grid.0, grid.1);
+        return Err(Error::Config { field: "grid", reason });
     }
     let (dtype, device) = (embedding.dtype(), embedding.device().clone());
-    let flat: Vec<f64> = embedding
-        .detach()
-        .to_dtype(DType::F64)?
-        .flatten_all()?
-        .to_vec1::<f64>()?;
+    let flat: Vec<f64> =
+        embedding.detach().to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
     let mut out = flat.get(..dim).unwrap_or_default().to_vec();
     out.reserve(grid.0 * grid.1 * dim);
     for row in 0..grid.0 {
@@ -94,10 +84,7 @@ pub fn resize_positions(embedding: &Tensor, grid: (usize, usize)) -> Result<Tens
                     let from = (1 + y * edge + x) * dim;
                     let weight = wy * wx;
                     let taps = flat[from..from + dim].iter();
-                    out[start..]
-                        .iter_mut()
-                        .zip(taps)
-                        .for_each(|(o, v)| *o += weight * v);
+                    out[start..].iter_mut().zip(taps).for_each(|(o, v)| *o += weight * v);
                 }
             }
         }

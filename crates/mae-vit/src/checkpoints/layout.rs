@@ -32,21 +32,12 @@ pub(super) struct Expected {
 
 /// All tensors of an encoder, the telling ones first.
 pub(super) fn expected(config: &VitConfig) -> Vec<Expected> {
-    let VitConfig {
-        dim,
-        mlp_dim,
-        patch_size,
-        ..
-    } = *config;
+    let VitConfig { dim, mlp_dim, patch_size, .. } = *config;
     let mut all = Vec::new();
     let mut add = |name: String, shape: Vec<usize>| {
         let fixed = config.position == PositionEmbedding::SinCos;
         let optional = fixed && name == "pos_embed";
-        all.push(Expected {
-            name,
-            shape,
-            optional,
-        });
+        all.push(Expected { name, shape, optional });
     };
     add("cls_token".to_owned(), vec![1, 1, dim]);
     add("pos_embed".to_owned(), vec![1, 1 + config.patches(), dim]);
@@ -99,10 +90,7 @@ pub(super) fn detect(
             _ => part,
         }
     };
-    let names: BTreeMap<_, _> = shapes
-        .keys()
-        .map(|name| (name.clone(), classify(name)))
-        .collect();
+    let names: BTreeMap<_, _> = shapes.keys().map(|name| (name.clone(), classify(name))).collect();
     let has = |name: &str| shapes.contains_key(&format!("{prefix}{name}"));
     let layout = if has("mask_token") || has("decoder_embed.weight") {
         Layout::Mae
@@ -120,16 +108,12 @@ pub(super) fn detect(
 
 /// What stands before the names of the transformer.
 fn prefix(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<String> {
-    let prefixes: Vec<_> = shapes
-        .keys()
-        .filter_map(|name| before(name, ANCHOR))
-        .collect();
+    let prefixes: Vec<_> = shapes.keys().filter_map(|name| before(name, ANCHOR)).collect();
     match *prefixes.as_slice() {
         [only] => Ok(only.to_owned()),
-        [] => Err(Error::NoEncoder {
-            path: path.to_owned(),
-            found: shapes.keys().cloned().collect(),
-        }),
+        [] => {
+            Err(Error::NoEncoder { path: path.to_owned(), found: shapes.keys().cloned().collect() })
+        }
         _ => Err(Error::SeveralEncoders {
             path: path.to_owned(),
             prefixes: prefixes.into_iter().map(str::to_owned).collect(),
@@ -146,8 +130,6 @@ fn before<'a>(name: &'a str, anchor: &str) -> Option<&'a str> {
 /// Whether a name belongs to something that commonly comes with an encoder and is no part of it.
 fn is_extra(name: &str) -> bool {
     let name = name.strip_prefix("module.").unwrap_or(name);
-    ["head.", "fc_norm.", "decoder.", "decoder_", "mask_token"]
-        .iter()
-        .any(|e| name.starts_with(e))
+    ["head.", "fc_norm.", "decoder.", "decoder_", "mask_token"].iter().any(|e| name.starts_with(e))
         || name.ends_with(".num_batches_tracked")
 }

@@ -128,11 +128,7 @@ fn check_names(
 ) -> Result<()> {
     let missing = |needed: &dyn Fn(&Expected) -> bool| -> Vec<String> {
         let lacks = |tensor: &&Expected| needed(tensor) && !found.contains_key(&tensor.name);
-        expected
-            .iter()
-            .filter(lacks)
-            .map(|tensor| tensor.name.clone())
-            .collect()
+        expected.iter().filter(lacks).map(|tensor| tensor.name.clone()).collect()
     };
     report.missing = missing(&|tensor| !tensor.optional);
     let wrong = match mode {
@@ -164,10 +160,7 @@ fn check_shape(
         && let Some(edge) = square_edge(rows)
         && dim == config.dim
     {
-        return Ok(Some(Resized {
-            from: (edge, edge),
-            to: config.grid(),
-        }));
+        return Ok(Some(Resized { from: (edge, edge), to: config.grid() }));
     }
     if let (true, &[dim, channels, rows, cols]) = (expected.name == "patch_embed.proj.weight", got)
         && expected.shape == [dim, config.patch_channels(), rows, cols]

@@ -48,14 +48,10 @@ impl Objects {
         let Object::Dict(items) = self.get(id) else {
             return None;
         };
-        Some(
-            items
-                .iter()
-                .filter_map(|&(key, value)| match self.get(key) {
-                    Object::Text(key) => Some((key.as_str(), value)),
-                    _ => None,
-                }),
-        )
+        Some(items.iter().filter_map(|&(key, value)| match self.get(key) {
+            Object::Text(key) => Some((key.as_str(), value)),
+            _ => None,
+        }))
     }
 
     pub(super) fn tuple(&self, id: Id) -> Option<&[Id]> {
@@ -105,10 +101,7 @@ impl Objects {
 
 /// Reads a pickle: its objects and the number of the outermost one.
 pub(super) fn read(bytes: &[u8]) -> Result<(Objects, Id), Fault> {
-    let mut machine = Machine {
-        input: bytes,
-        ..Machine::default()
-    };
+    let mut machine = Machine { input: bytes, ..Machine::default() };
     loop {
         let code = machine.byte()?;
         if code == b'.' {
@@ -299,11 +292,7 @@ impl<'a> Machine<'a> {
             self.objects.global(callable),
             Some("collections.OrderedDict" | "collections.defaultdict")
         );
-        let object = if dict {
-            Object::Dict(Vec::new())
-        } else {
-            Object::Call { callable, args }
-        };
+        let object = if dict { Object::Dict(Vec::new()) } else { Object::Call { callable, args } };
         self.push(object);
     }
 
@@ -326,8 +315,7 @@ impl<'a> Machine<'a> {
 
     fn recall(&mut self, at: usize) -> Result<(), Fault> {
         let found = self.memo.get(&at).copied();
-        self.stack
-            .push(found.ok_or_else(|| Fault::corrupt("its pickle recalls nothing"))?);
+        self.stack.push(found.ok_or_else(|| Fault::corrupt("its pickle recalls nothing"))?);
         Ok(())
     }
 
@@ -352,20 +340,12 @@ impl<'a> Machine<'a> {
 
     fn long(&mut self, len: usize) -> Result<(), Fault> {
         let bytes = self.take(len)?;
-        let mut wide = [if bytes.last().is_some_and(|b| b & 0x80 != 0) {
-            0xff
-        } else {
-            0
-        }; 8];
+        let mut wide = [if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 }; 8];
         let fits = len <= wide.len();
         if let (true, Some(low)) = (fits, wide.get_mut(..len)) {
             low.copy_from_slice(bytes);
         }
-        self.push(if fits {
-            Object::Int(i64::from_le_bytes(wide))
-        } else {
-            Object::Other
-        });
+        self.push(if fits { Object::Int(i64::from_le_bytes(wide)) } else { Object::Other });
         Ok(())
     }
 
@@ -420,10 +400,7 @@ impl<'a> Machine<'a> {
 
 /// Keys and values in turn.
 fn pairs(items: &[Id]) -> Vec<(Id, Id)> {
-    items
-        .chunks_exact(2)
-        .map(|pair| (pair[0], pair[1]))
-        .collect()
+    items.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
 fn underflow() -> Fault {

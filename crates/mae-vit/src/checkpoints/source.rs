@@ -58,21 +58,14 @@ enum Kind {
 impl Source {
     /// Opens a file; its content, not its name, tells the format.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let io = |source| Error::Io {
-            path: path.to_owned(),
-            source,
-        };
+        let io = |source| Error::Io { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(io)?;
         let mut head = Vec::with_capacity(9);
         file.by_ref().take(9).read_to_end(&mut head).map_err(io)?;
         if head.starts_with(b"PK") {
             let torch = TorchFile::open(file).map_err(|fault| fault.at(path))?;
             let shapes = torch.shapes();
-            return Ok(Self {
-                path: path.to_owned(),
-                shapes,
-                kind: Kind::Torch(torch),
-            });
+            return Ok(Self { path: path.to_owned(), shapes, kind: Kind::Torch(torch) });
         }
         if head.get(8) == Some(&b'{') {
             return Self::safetensors(path);
@@ -82,10 +75,7 @@ impl Source {
         } else {
             ""
         };
-        Err(Error::UnknownFormat {
-            path: path.to_owned(),
-            hint,
-        })
+        Err(Error::UnknownFormat { path: path.to_owned(), hint })
     }
 
     fn safetensors(path: &Path) -> Result<Self> {
@@ -93,14 +83,8 @@ impl Source {
         let tensors = BufferedSafetensors::new(bytes)
             .map_err(|error| Fault::corrupt(error.to_string()).at(path))?;
         let all = tensors.tensors().into_iter();
-        let shapes = all
-            .map(|(name, view)| (name, view.shape().to_vec()))
-            .collect();
-        Ok(Self {
-            path: path.to_owned(),
-            shapes,
-            kind: Kind::Safetensors(tensors),
-        })
+        let shapes = all.map(|(name, view)| (name, view.shape().to_vec())).collect();
+        Ok(Self { path: path.to_owned(), shapes, kind: Kind::Safetensors(tensors) })
     }
 
     /// Names and shapes of all tensors.

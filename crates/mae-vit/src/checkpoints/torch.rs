@@ -38,14 +38,9 @@ pub(super) struct TorchFile {
 impl TorchFile {
     pub(super) fn open(file: File) -> Result<Self, Fault> {
         let zip = Zip::open(file)?;
-        let pickled = zip
-            .names()
-            .find(|name| *name == "data.pkl" || name.ends_with("/data.pkl"));
+        let pickled = zip.names().find(|name| *name == "data.pkl" || name.ends_with("/data.pkl"));
         let pickled = pickled.ok_or_else(|| Fault::corrupt("it has no entry `data.pkl`"))?;
-        let root = pickled
-            .strip_suffix("data.pkl")
-            .unwrap_or_default()
-            .to_owned();
+        let root = pickled.strip_suffix("data.pkl").unwrap_or_default().to_owned();
         let order = format!("{root}byteorder");
         if let Some(size) = zip.size(&order)
             && zip.read(&order, 0, size)?.starts_with(b"big")
@@ -55,12 +50,8 @@ impl TorchFile {
         let size = zip.size(pickled).unwrap_or_default();
         let (objects, top) = pickle::read(&zip.read(pickled, 0, size)?)?;
         let mut views = BTreeMap::new();
-        let mut collector = Collector {
-            objects: &objects,
-            root: &root,
-            seen: HashSet::new(),
-            views: &mut views,
-        };
+        let mut collector =
+            Collector { objects: &objects, root: &root, seen: HashSet::new(), views: &mut views };
         collector.collect(state(&objects, top), "", MAX_DEPTH);
         Ok(Self { zip, views })
     }
@@ -71,10 +62,7 @@ impl TorchFile {
             Ok(view) => view.shape.clone(),
             Err(_) => Vec::new(),
         };
-        self.views
-            .iter()
-            .map(|(name, view)| (name.clone(), shape(view)))
-            .collect()
+        self.views.iter().map(|(name, view)| (name.clone(), shape(view))).collect()
     }
 
     /// Reads a tensor in its own number type.
@@ -88,21 +76,13 @@ impl TorchFile {
         let (count, span) = view.extent().ok_or_else(damaged)?;
         // A tensor has no more numbers than its storage, unless it repeats some of them.
         if count > span.max(MAX_REPEATED) {
-            return Err(Fault::Unsupported(format!(
-                "the repeated numbers of `{name}`"
-            )));
+            return Err(Fault::Unsupported(format!("the repeated numbers of `{name}`")));
         }
         let width = view.dtype.size_in_bytes() as u64;
-        let start = (view.offset as u64)
-            .checked_mul(width)
-            .ok_or_else(damaged)?;
+        let start = (view.offset as u64).checked_mul(width).ok_or_else(damaged)?;
         let len = (span as u64).checked_mul(width).ok_or_else(damaged)?;
         let bytes = self.zip.read(&view.entry, start, len)?;
-        let bytes = if view.is_contiguous() {
-            bytes
-        } else {
-            view.gather(&bytes, count)
-        };
+        let bytes = if view.is_contiguous() { bytes } else { view.gather(&bytes, count) };
         Tensor::from_raw_buffer(&bytes, view.dtype, &view.shape, &Device::Cpu)
             .map_err(|error| Fault::corrupt(error.to_string()))
     }
@@ -112,10 +92,7 @@ impl View {
     /// How many numbers the tensor has, and how many of its storage lie between its first and
     /// its last one; `None` when that is more than can be counted.
     fn extent(&self) -> Option<(usize, usize)> {
-        let count = self
-            .shape
-            .iter()
-            .try_fold(1usize, |n, &size| n.checked_mul(size))?;
+        let count = self.shape.iter().try_fold(1usize, |n, &size| n.checked_mul(size))?;
         if count == 0 {
             return Some((0, 0));
         }
@@ -128,15 +105,11 @@ impl View {
 
     fn is_contiguous(&self) -> bool {
         let mut expected = 1usize;
-        self.shape
-            .iter()
-            .zip(&self.strides)
-            .rev()
-            .all(|(&size, &stride)| {
-                let fits = size == 1 || stride == expected;
-                expected = size.wrapping_mul(expected);
-                fits
-            })
+        self.shape.iter().zip(&self.strides).rev().all(|(&size, &stride)| {
+            let fits = size == 1 || stride == expected;
+            expected = size.wrapping_mul(expected);
+            fits
+        })
     }
 
     /// Puts the numbers of a strided tensor in order.
@@ -145,11 +118,7 @@ impl View {
         let mut out = Vec::with_capacity(count * width);
         let mut index = vec![0; self.shape.len()];
         for _ in 0..count {
-            let at: usize = index
-                .iter()
-                .zip(&self.strides)
-                .map(|(i, stride)| i * stride)
-                .sum();
+            let at: usize = index.iter().zip(&self.strides).map(|(i, stride)| i * stride).sum();
             out.extend_from_slice(&bytes[at * width..(at + 1) * width]);
             for (i, &size) in index.iter_mut().zip(&self.shape).rev() {
                 *i += 1;
@@ -193,11 +162,7 @@ impl Collector<'_> {
             return;
         }
         for (key, value) in self.objects.entries(dict).into_iter().flatten() {
-            let name = if path.is_empty() {
-                key.to_owned()
-            } else {
-                format!("{path}.{key}")
-            };
+            let name = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             match tensor(self.objects, value, self.root) {
                 Some(view) => drop(self.views.insert(name, view)),
                 None => self.collect(value, &name, depth - 1),
@@ -218,7 +183,7 @@ fn tensor(objects: &Objects, mut id: Id, root: &str) -> Option<Result<View, Stri
                 return Some(view(objects, args, root));
             }
             "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
-                id = *args.first()?
+                id = *args.first()?;
             }
             other => {
                 let kind = other.strip_prefix("torch.")?.starts_with("_utils._rebuild");
@@ -257,11 +222,5 @@ fn view(objects: &Objects, args: &[Id], root: &str) -> Result<View, String> {
         "torch.LongStorage" => DType::I64,
         other => return Err(format!("the number type `{other}`")),
     };
-    Ok(View {
-        entry,
-        dtype,
-        offset,
-        shape,
-        strides,
-    })
+    Ok(View { entry, dtype, offset, shape, strides })
 }

@@ -43,11 +43,7 @@ impl Zip {
     /// Reads the directory of the file.
     pub(super) fn open(file: File) -> Result<Self, Fault> {
         let len = file.metadata()?.len();
-        let mut zip = Self {
-            file,
-            len,
-            entries: BTreeMap::new(),
-        };
+        let mut zip = Self { file, len, entries: BTreeMap::new() };
         let (directory, count) = zip.directory()?;
         zip.entries = parse_directory(&directory, count)?;
         Ok(zip)
@@ -75,9 +71,7 @@ impl Zip {
         }
         let header = self.bytes(entry.local_header, LOCAL_LEN as u64)?;
         if u32_at(&header, 0)? != LOCAL {
-            return Err(Fault::corrupt(format!(
-                "the entry `{name}` is not where it should be"
-            )));
+            return Err(Fault::corrupt(format!("the entry `{name}` is not where it should be")));
         }
         let names = u64::from(u16_at(&header, 26)?) + u64::from(u16_at(&header, 28)?);
         self.bytes(entry.local_header + LOCAL_LEN as u64 + names + start, len)
@@ -118,11 +112,7 @@ impl Zip {
         if u32_at(&record, 0)? != END64 {
             return Err(Fault::corrupt("the 64-bit zip directory is missing"));
         }
-        Ok(Some((
-            u64_at(&record, 32)?,
-            u64_at(&record, 40)?,
-            u64_at(&record, 48)?,
-        )))
+        Ok(Some((u64_at(&record, 32)?, u64_at(&record, 40)?, u64_at(&record, 48)?)))
     }
 
     /// Reads bytes of the file.
@@ -158,11 +148,7 @@ fn parse_directory(bytes: &[u8], count: u64) -> Result<BTreeMap<String, Entry>, 
         ];
         widen(&mut sizes, extra)?;
         let stored = u16_at(bytes, at + 10)? == 0;
-        let entry = Entry {
-            local_header: sizes[2],
-            size: sizes[0],
-            stored,
-        };
+        let entry = Entry { local_header: sizes[2], size: sizes[0], stored };
         entries.insert(String::from_utf8_lossy(name).into_owned(), entry);
         at += ENTRY_LEN + name_len + extra_len + comment_len;
     }
@@ -176,10 +162,7 @@ fn widen(sizes: &mut [u64; 3], extra: &[u8]) -> Result<(), Fault> {
         let len = usize::from(u16_at(extra, at + 2)?);
         if u16_at(extra, at)? == ZIP64_EXTRA {
             let mut field = at + 4;
-            for size in sizes
-                .iter_mut()
-                .filter(|size| **size == u64::from(u32::MAX))
-            {
+            for size in sizes.iter_mut().filter(|size| **size == u64::from(u32::MAX)) {
                 *size = u64_at(extra, field)?;
                 field += 8;
             }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use candle_core::{D, Tensor};
 use candle_nn::VarBuilder;
-use grad_ops::{LinearFactory, LinearLayer, LinearSpec, Parameter};
+use grad_ops::{LinearFactory, LinearLayer, Parameter};
 
 use super::{MaeConfig, Masks};
 use crate::encoder::fixed_positions;
-use crate::layers::{Block, BlockSizes, LayerNorm, below, normal};
+use crate::layers::{Block, BlockSizes, LayerNorm, below, normal, transformer_linear};
 use crate::{Encoder, Error, Result, patchify};
 
 /// What is added to the variance of a patch before its values are divided by the deviation.
@@ -66,15 +66,8 @@ impl MaskedAutoencoder {
             eps: config.encoder.layer_norm_eps,
             qkv_bias: true,
         };
-        let linear = |in_features, out_features, name| {
-            factory.linear(
-                LinearSpec {
-                    in_features,
-                    out_features,
-                    bias: true,
-                },
-                vb.pp(name),
-            )
+        let linear = |inputs, outputs, name| {
+            transformer_linear(factory, inputs, outputs, true, &vb.pp(name))
         };
         let blocks = vb.pp("decoder_blocks");
         Ok(Self {
@@ -118,21 +111,14 @@ impl MaskedAutoencoder {
         let (batch, patches) = (images.dim(0)?, self.config.encoder.patches());
         let got = (masks.batch(), masks.patches());
         if got != (batch, patches) {
-            return Err(Error::MaskShape {
-                expected: (batch, patches),
-                got,
-            });
+            return Err(Error::MaskShape { expected: (batch, patches), got });
         }
         let visible = self.encoder.embed_visible(images, masks)?;
         let latent = self.encoder.encode(&visible, train)?;
         let prediction = self.decode(&latent, masks, train)?;
         let mask = masks.mask(images.device())?.to_dtype(prediction.dtype())?;
         let loss = self.loss(images, &prediction, &mask)?;
-        Ok(MaeOutput {
-            loss,
-            prediction,
-            mask,
-        })
+        Ok(MaeOutput { loss, prediction, mask })
     }
 
     /// Puts the mask token where nothing was seen, and runs the decoder.
@@ -149,11 +135,7 @@ impl MaskedAutoencoder {
         for block in &self.blocks {
             xs = block.forward_t(&xs, train)?;
         }
-        let xs = self
-            .norm
-            .forward(&xs)?
-            .narrow(1, 1, patches)?
-            .contiguous()?;
+        let xs = self.norm.forward(&xs)?.narrow(1, 1, patches)?.contiguous()?;
         Ok(self.pred.forward_t(&xs, train)?)
     }
 

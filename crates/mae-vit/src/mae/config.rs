@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{check_sin_cos, divisible};
+use crate::config::{check_sin_cos, check_sizes, divisible};
 use crate::{Error, Result, VitConfig};
 
 /// The sizes of a masked autoencoder, and its loss.
@@ -48,28 +48,13 @@ impl MaeConfig {
             ("decoder_depth", self.decoder_depth),
             ("decoder_heads", self.decoder_heads),
         ];
-        for (field, size) in sizes {
-            if size == 0 {
-                return Err(Error::Config {
-                    field,
-                    reason: "should be at least 1".to_owned(),
-                });
-            }
-        }
-        divisible(
-            "decoder_dim",
-            self.decoder_dim,
-            "decoder_heads",
-            self.decoder_heads,
-        )?;
+        check_sizes(&sizes)?;
+        divisible("decoder_dim", self.decoder_dim, "decoder_heads", self.decoder_heads)?;
         check_sin_cos("decoder_dim", self.decoder_dim)?;
         kept_patches(self.encoder.patches(), self.mask_ratio)?;
         if self.norm_pix_loss && self.patch_values() < 2 {
             let reason = "needs patches of at least 2 values".to_owned();
-            return Err(Error::Config {
-                field: "norm_pix_loss",
-                reason,
-            });
+            return Err(Error::Config { field: "norm_pix_loss", reason });
         }
         Ok(())
     }
@@ -84,11 +69,7 @@ impl MaeConfig {
 
     /// Values of a patch: pixels times bands.
     pub(crate) fn patch_values(&self) -> usize {
-        let VitConfig {
-            patch_size,
-            in_channels,
-            ..
-        } = self.encoder;
+        let VitConfig { patch_size, in_channels, .. } = self.encoder;
         patch_size * patch_size * in_channels
     }
 }
@@ -98,17 +79,11 @@ impl MaeConfig {
 pub(crate) fn kept_patches(patches: usize, mask_ratio: f64) -> Result<usize> {
     if !(mask_ratio > 0.0 && mask_ratio < 1.0) {
         let reason = format!("should be above 0 and below 1, got {mask_ratio}");
-        return Err(Error::Config {
-            field: "mask_ratio",
-            reason,
-        });
+        return Err(Error::Config { field: "mask_ratio", reason });
     }
     if patches < 2 {
         let reason = format!("hides nothing or everything of {patches} patches");
-        return Err(Error::Config {
-            field: "mask_ratio",
-            reason,
-        });
+        return Err(Error::Config { field: "mask_ratio", reason });
     }
     let kept = (patches as f64 * (1.0 - mask_ratio)) as usize;
     Ok(kept.clamp(1, patches - 1))

@@ -29,10 +29,7 @@ impl Masks {
         let patches = orders.first().map_or(0, Vec::len);
         if kept == 0 || kept >= patches {
             let reason = format!("should be above 0 and below {patches} patches, got {kept}");
-            return Err(Error::Config {
-                field: "kept",
-                reason,
-            });
+            return Err(Error::Config { field: "kept", reason });
         }
         for (sample, order) in orders.iter().enumerate() {
             let mut seen = vec![false; patches];
@@ -44,11 +41,7 @@ impl Masks {
                 return Err(Error::MaskOrder { sample, patches });
             }
         }
-        Ok(Self {
-            orders,
-            patches,
-            kept,
-        })
+        Ok(Self { orders, patches, kept })
     }
 
     /// Number of images.
@@ -101,9 +94,7 @@ impl Masks {
     pub(crate) fn visible_rows(&self, device: &Device) -> Result<Tensor> {
         let rows = self.orders.iter().enumerate().flat_map(|(sample, order)| {
             let first = sample * self.patches;
-            order[..self.kept]
-                .iter()
-                .map(move |&patch| first as u32 + patch)
+            order[..self.kept].iter().map(move |&patch| first as u32 + patch)
         });
         Ok(Tensor::from_iter(rows, device)?)
     }
@@ -115,11 +106,7 @@ impl Masks {
         let rows = self.orders.iter().enumerate().flat_map(|(sample, order)| {
             let first = (sample * self.kept) as u32;
             let row = move |place| {
-                if (place as usize) < self.kept {
-                    first + place
-                } else {
-                    hidden
-                }
+                if (place as usize) < self.kept { first + place } else { hidden }
             };
             places(order).into_iter().map(row)
         });
@@ -155,9 +142,5 @@ pub fn random_masks(indices: &[u64], patches: usize, mask_ratio: f64, seed: u64)
         }
         order
     };
-    Ok(Masks {
-        orders: indices.iter().map(order).collect(),
-        patches,
-        kept,
-    })
+    Ok(Masks { orders: indices.iter().map(order).collect(), patches, kept })
 }

@@ -21,19 +21,13 @@ fn what_is_no_file_of_weights_is_told() {
 
     let legacy = load(&data("legacy.pth")).unwrap_err();
     assert!(matches!(legacy, Error::UnknownFormat { .. }));
-    assert!(
-        legacy.to_string().contains("before version 1.6"),
-        "{legacy}"
-    );
+    assert!(legacy.to_string().contains("before version 1.6"), "{legacy}");
 
     let path = folder.path().join("file.pth");
     for content in [&b""[..], b"P", b"hello, this is a text", &[0; 64]] {
         fs::write(&path, content).unwrap();
         let error = load(&path).unwrap_err();
-        assert!(
-            matches!(error, Error::UnknownFormat { hint: "", .. }),
-            "{error}"
-        );
+        assert!(matches!(error, Error::UnknownFormat { hint: "", .. }), "{error}");
     }
     fs::write(&path, b"\xff\xff\xff\xff\xff\xff\xff\x7f{}").unwrap();
     assert!(matches!(load(&path), Err(Error::Corrupt { .. })));
@@ -45,10 +39,7 @@ fn files_without_one_transformer_are_told() {
     let path = folder.path().join("file.safetensors");
     let zeros = Tensor::zeros(8, DType::F32, &Device::Cpu).unwrap();
     let save = |names: &[&str]| {
-        let tensors: Tensors = names
-            .iter()
-            .map(|n| ((*n).to_owned(), zeros.clone()))
-            .collect();
+        let tensors: Tensors = names.iter().map(|n| ((*n).to_owned(), zeros.clone())).collect();
         candle_core::safetensors::save(&tensors, &path).unwrap();
     };
     save(&["decoder_blocks.0.norm1.weight", "conv.weight"]);
@@ -105,34 +96,16 @@ fn damaged_files_never_panic() {
         state ^= state << 17;
         (state % below as u64) as usize
     };
-    let adapted = VitConfig {
-        front_end: FrontEnd::SpectralAdapter,
-        in_channels: 100,
-        ..config()
-    };
-    for name in [
-        "timm.pth",
-        "mae.pth",
-        "views.pth",
-        "timm.safetensors",
-        "spectral_earth.pth",
-    ] {
+    let adapted = VitConfig { front_end: FrontEnd::SpectralAdapter, in_channels: 100, ..config() };
+    for name in ["timm.pth", "mae.pth", "views.pth", "timm.safetensors", "spectral_earth.pth"] {
         let bytes = fs::read(data(name)).unwrap();
         // The pickle, the headers and the directory are in the first and last part of a file.
         let head = bytes.len().min(4500);
         for round in 0..400 {
             let mut damaged = bytes.clone();
             for _ in 0..=random(4) {
-                let at = if round % 2 == 0 {
-                    random(head)
-                } else {
-                    bytes.len() - 1 - random(head)
-                };
-                damaged[at] = if random(2) == 0 {
-                    0xff
-                } else {
-                    random(256) as u8
-                };
+                let at = if round % 2 == 0 { random(head) } else { bytes.len() - 1 - random(head) };
+                damaged[at] = if random(2) == 0 { 0xff } else { random(256) as u8 };
             }
             fs::write(&path, &damaged).unwrap();
             for config in [&config(), &adapted] {

@@ -15,9 +15,7 @@ fn strict(name: &str, config: &VitConfig) -> (Tensors, LoadReport) {
 }
 
 fn error(name: &str, config: &VitConfig, mode: LoadMode) -> Error {
-    load_encoder(data(name), config, mode)
-        .map(|_| ())
-        .unwrap_err()
+    load_encoder(data(name), config, mode).map(|_| ()).unwrap_err()
 }
 
 #[test]
@@ -32,22 +30,9 @@ fn every_layout_gives_the_same_encoder() {
     ];
     for (name, layout, prefix, ignored) in cases {
         let (tensors, report) = strict(name, &config());
-        assert_eq!(
-            (report.layout, report.prefix.as_str()),
-            (layout, prefix),
-            "{name}"
-        );
-        assert_eq!(
-            report.ignored.len(),
-            ignored,
-            "{name}: {:?}",
-            report.ignored
-        );
-        assert_eq!(
-            (report.missing.len(), report.unexpected.len()),
-            (0, 0),
-            "{name}"
-        );
+        assert_eq!((report.layout, report.prefix.as_str()), (layout, prefix), "{name}");
+        assert_eq!(report.ignored.len(), ignored, "{name}: {:?}", report.ignored);
+        assert_eq!((report.missing.len(), report.unexpected.len()), (0, 0), "{name}");
         assert_eq!(report.loaded.len(), want.len(), "{name}");
         assert_eq!(report.resized, None);
         assert_eq!(tensors.len(), want.len(), "{name}");
@@ -61,16 +46,9 @@ fn every_layout_gives_the_same_encoder() {
 
 #[test]
 fn the_spectral_adapter_comes_with_its_encoder() {
-    let config = VitConfig {
-        in_channels: 100,
-        front_end: FrontEnd::SpectralAdapter,
-        ..config()
-    };
+    let config = VitConfig { in_channels: 100, front_end: FrontEnd::SpectralAdapter, ..config() };
     let (tensors, report) = strict("spectral_earth.pth", &config);
-    assert_eq!(
-        (report.layout, report.prefix.as_str()),
-        (Layout::SpectralEarth, "vit_core.")
-    );
+    assert_eq!((report.layout, report.prefix.as_str()), (Layout::SpectralEarth, "vit_core."));
     assert_eq!(report.ignored.len(), 3, "{:?}", report.ignored);
     let vb = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
     let encoder = Encoder::new(&config, &Dense, vb).unwrap();
@@ -78,42 +56,22 @@ fn the_spectral_adapter_comes_with_its_encoder() {
     let tokens = encoder.forward_t(&golden["images"], false).unwrap().tokens;
     assert_close(&tokens, &golden["tokens"], 1e-4);
 
-    let parameters: Vec<_> = encoder
-        .parameters()
-        .into_iter()
-        .chain(encoder.buffers())
-        .collect();
+    let parameters: Vec<_> = encoder.parameters().into_iter().chain(encoder.buffers()).collect();
     assert_eq!(parameters.len(), report.loaded.len());
     assert!(parameters.iter().all(|p| report.loaded.contains(&p.name)));
 
     // Without the adapter the model cannot be used, and the message says what is left over.
     let plain = error("spectral_earth.pth", &super::config(), LoadMode::Strict);
-    let Error::Names {
-        missing,
-        unexpected,
-        ..
-    } = &plain
-    else {
-        panic!("{plain}")
-    };
+    let Error::Names { missing, unexpected, .. } = &plain else { panic!("{plain}") };
     assert_eq!((missing.len(), unexpected.len()), (0, 18));
     assert!(plain.to_string().contains("and 12 more"), "{plain}");
 }
 
 #[test]
 fn positions_follow_the_grid() {
-    let config = VitConfig {
-        image_size: 20,
-        ..config()
-    };
+    let config = VitConfig { image_size: 20, ..config() };
     let (tensors, report) = strict("timm.pth", &config);
-    assert_eq!(
-        report.resized,
-        Some(Resized {
-            from: (2, 2),
-            to: (5, 5)
-        })
-    );
+    assert_eq!(report.resized, Some(Resized { from: (2, 2), to: (5, 5) }));
     let want = resize_positions(&golden("timm.safetensors")["pos_embed"], (5, 5)).unwrap();
     assert_close(&tensors["pos_embed"], &want, 0.0);
     assert_eq!(
@@ -125,129 +83,51 @@ fn positions_follow_the_grid() {
 
 #[test]
 fn other_sizes_are_told() {
-    let bands = error(
-        "timm.pth",
-        &VitConfig {
-            in_channels: 202,
-            ..config()
-        },
-        LoadMode::Strict,
-    );
-    assert!(
-        matches!(
-            bands,
-            Error::CheckpointBands {
-                expected: 202,
-                got: 3,
-                ..
-            }
-        ),
-        "{bands}"
-    );
-    let patch = VitConfig {
-        patch_size: 2,
-        ..config()
-    };
+    let bands = error("timm.pth", &VitConfig { in_channels: 202, ..config() }, LoadMode::Strict);
+    assert!(matches!(bands, Error::CheckpointBands { expected: 202, got: 3, .. }), "{bands}");
+    let patch = VitConfig { patch_size: 2, ..config() };
     let patch = error("timm.pth", &patch, LoadMode::Partial);
     assert!(
         matches!(&patch, Error::TensorShape { name, got, .. }
             if name == "patch_embed.proj.weight" && *got == [8, 3, 4, 4]),
         "{patch}"
     );
-    let wide = VitConfig {
-        dim: 16,
-        ..config()
-    };
+    let wide = VitConfig { dim: 16, ..config() };
     let wide = error("timm.safetensors", &wide, LoadMode::Strict);
-    assert!(
-        matches!(&wide, Error::TensorShape { name, .. } if name == "cls_token"),
-        "{wide}"
-    );
+    assert!(matches!(&wide, Error::TensorShape { name, .. } if name == "cls_token"), "{wide}");
 
-    let deep = error(
-        "timm.pth",
-        &VitConfig {
-            depth: 2,
-            ..config()
-        },
-        LoadMode::Strict,
-    );
-    let Error::Names {
-        missing,
-        unexpected,
-        ..
-    } = &deep
-    else {
-        panic!("{deep}")
-    };
+    let deep = error("timm.pth", &VitConfig { depth: 2, ..config() }, LoadMode::Strict);
+    let Error::Names { missing, unexpected, .. } = &deep else { panic!("{deep}") };
     assert_eq!((missing.len(), unexpected.len()), (12, 0));
     assert!(missing.iter().all(|name| name.starts_with("blocks.1.")));
-    let no_bias = VitConfig {
-        qkv_bias: false,
-        ..config()
-    };
+    let no_bias = VitConfig { qkv_bias: false, ..config() };
     let no_bias = error("fine_tuned.pth", &no_bias, LoadMode::Strict);
-    let Error::Names { unexpected, .. } = &no_bias else {
-        panic!("{no_bias}")
-    };
+    let Error::Names { unexpected, .. } = &no_bias else { panic!("{no_bias}") };
     assert_eq!(unexpected, &["encoder.vit.blocks.0.attn.qkv.bias"]);
-    let invalid = error(
-        "timm.pth",
-        &VitConfig {
-            heads: 3,
-            ..config()
-        },
-        LoadMode::Strict,
-    );
+    let invalid = error("timm.pth", &VitConfig { heads: 3, ..config() }, LoadMode::Strict);
     assert!(matches!(invalid, Error::Config { field: "dim", .. }));
 }
 
 #[test]
 fn blocks_alone_fit_any_number_of_bands() {
-    let config = VitConfig {
-        in_channels: 202,
-        image_size: 32,
-        ..config()
-    };
+    let config = VitConfig { in_channels: 202, image_size: 32, ..config() };
     let (tensors, report) = load_encoder(data("mae.pth"), &config, LoadMode::BlocksOnly).unwrap();
     assert_eq!(tensors.len(), 14);
-    assert!(
-        tensors
-            .keys()
-            .all(|name| name.starts_with("blocks.0.") || name.starts_with("norm."))
-    );
-    let left = [
-        "cls_token",
-        "pos_embed",
-        "patch_embed.proj.weight",
-        "patch_embed.proj.bias",
-    ];
+    assert!(tensors.keys().all(|name| name.starts_with("blocks.0.") || name.starts_with("norm.")));
+    let left = ["cls_token", "pos_embed", "patch_embed.proj.weight", "patch_embed.proj.bias"];
     assert_eq!(report.missing, left);
-    assert!(
-        report
-            .ignored
-            .contains(&"patch_embed.proj.weight".to_owned())
-    );
+    assert!(report.ignored.contains(&"patch_embed.proj.weight".to_owned()));
     let deep = VitConfig { depth: 2, ..config };
     let deep = error("mae.pth", &deep, LoadMode::BlocksOnly);
-    assert!(
-        matches!(&deep, Error::Names { missing, .. } if missing.len() == 12),
-        "{deep}"
-    );
+    assert!(matches!(&deep, Error::Names { missing, .. } if missing.len() == 12), "{deep}");
 }
 
 #[test]
 fn parts_are_loaded_on_demand() {
-    let deep = VitConfig {
-        depth: 2,
-        ..config()
-    };
+    let deep = VitConfig { depth: 2, ..config() };
     let (tensors, report) = load_encoder(data("timm.pth"), &deep, LoadMode::Partial).unwrap();
     assert_eq!((tensors.len(), report.missing.len()), (18, 12));
-    let plain = VitConfig {
-        in_channels: 128,
-        ..config()
-    };
+    let plain = VitConfig { in_channels: 128, ..config() };
     let (_, report) = load_encoder(data("spectral_earth.pth"), &plain, LoadMode::Partial).unwrap();
     assert_eq!(report.unexpected.len(), 18);
 }
@@ -259,14 +139,9 @@ fn fixed_positions_may_be_missing() {
     let mut tensors = golden("timm.safetensors");
     tensors.remove("pos_embed");
     candle_core::safetensors::save(&tensors, &path).unwrap();
-    let missing = load_encoder(&path, &config(), LoadMode::Strict)
-        .map(|_| ())
-        .unwrap_err();
+    let missing = load_encoder(&path, &config(), LoadMode::Strict).map(|_| ()).unwrap_err();
     assert!(matches!(&missing, Error::Names { missing, .. } if missing == &["pos_embed"]));
-    let fixed = VitConfig {
-        position: PositionEmbedding::SinCos,
-        ..config()
-    };
+    let fixed = VitConfig { position: PositionEmbedding::SinCos, ..config() };
     let (tensors, report) = load_encoder(&path, &fixed, LoadMode::Strict).unwrap();
     assert_eq!((tensors.len(), report.missing.len()), (17, 0));
     assert!(strict("mae.pth", &fixed).0.contains_key("pos_embed"));
@@ -278,22 +153,11 @@ fn names_of_the_model_are_those_expected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.safetensors");
     for (preset, prefix) in [(Preset::Tiny, "encoder"), (Preset::Small, "")] {
-        let config = VitConfig {
-            depth: 1,
-            ..VitConfig::preset(preset, 16, 4, 7)
-        };
+        let config = VitConfig { depth: 1, ..VitConfig::preset(preset, 16, 4, 7) };
         let zeros = VarBuilder::zeros(DType::F32, &Device::Cpu);
-        let zeros = if prefix.is_empty() {
-            zeros
-        } else {
-            zeros.pp(prefix)
-        };
+        let zeros = if prefix.is_empty() { zeros } else { zeros.pp(prefix) };
         let encoder = Encoder::new(&config, &Dense, zeros).unwrap();
-        let own: Tensors = encoder
-            .parameters()
-            .into_iter()
-            .map(|p| (p.name, p.tensor))
-            .collect();
+        let own: Tensors = encoder.parameters().into_iter().map(|p| (p.name, p.tensor)).collect();
         candle_core::safetensors::save(&own, &path).unwrap();
         let (tensors, report) = load_encoder(&path, &config, LoadMode::Strict).unwrap();
         assert_eq!(tensors.len(), own.len());
@@ -311,17 +175,8 @@ fn lora_weights_are_not_passed_over() {
     tensors.insert("blocks.0.attn.qkv.lora_A.0".to_owned(), lora);
     candle_core::safetensors::save(&tensors, &path).unwrap();
     for mode in [LoadMode::Strict, LoadMode::BlocksOnly] {
-        let error = load_encoder(&path, &config(), mode)
-            .map(|_| ())
-            .unwrap_err();
-        let Error::Names {
-            missing,
-            unexpected,
-            ..
-        } = &error
-        else {
-            panic!("{error}")
-        };
+        let error = load_encoder(&path, &config(), mode).map(|_| ()).unwrap_err();
+        let Error::Names { missing, unexpected, .. } = &error else { panic!("{error}") };
         assert_eq!((missing.len(), unexpected.len()), (0, 1));
     }
 }

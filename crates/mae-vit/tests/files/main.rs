@@ -16,9 +16,7 @@ type Tensors = HashMap<String, Tensor>;
 
 /// Path of a golden file.
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
 /// Reads a golden file.

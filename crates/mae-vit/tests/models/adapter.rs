@@ -32,9 +32,7 @@ fn adapter(bands: usize) -> SpectralAdapter {
 fn equals_torch() {
     let golden = golden("adapter.safetensors");
     for bands in [100, 202] {
-        let channels = adapter(bands)
-            .forward(&golden[&format!("images.{bands}")])
-            .unwrap();
+        let channels = adapter(bands).forward(&golden[&format!("images.{bands}")]).unwrap();
         assert_close(&channels, &golden[&format!("channels.{bands}")], 1e-5);
     }
 }
@@ -54,99 +52,51 @@ fn gradients_equal_finite_differences_and_statistics_have_none() {
     let target = numbers(&[2, 128, 1, 3], 3.0, DType::F64);
     let loss = || {
         let channels = adapter.forward(&images).unwrap();
-        (channels - &target)
-            .unwrap()
-            .sqr()
-            .unwrap()
-            .sum_all()
-            .unwrap()
+        (channels - &target).unwrap().sqr().unwrap().sum_all().unwrap()
     };
     let grads = loss().backward().unwrap();
     assert!(adapter.buffers().iter().all(|p| !p.is_trainable()));
-    assert!(
-        adapter
-            .parameters()
-            .iter()
-            .all(grad_ops::Parameter::is_trainable)
-    );
+    assert!(adapter.parameters().iter().all(grad_ops::Parameter::is_trainable));
     let vars = map.data().lock().unwrap();
     assert_eq!(vars.len(), 12 + 2);
-    assert!(
-        vars.iter()
-            .all(|(n, var)| grads.get(var).is_some() != n.contains("running"))
-    );
-    for name in [
-        "0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "6.weight", "7.bias",
-    ] {
+    assert!(vars.iter().all(|(n, var)| grads.get(var).is_some() != n.contains("running")));
+    for name in ["0.weight", "0.bias", "1.weight", "1.bias", "3.weight", "6.weight", "7.bias"] {
         finite_difference(&vars[name], &loss, 1e-6);
     }
 }
 
 #[test]
 fn an_encoder_takes_it_as_front_end() {
-    let config = VitConfig {
-        in_channels: 90,
-        front_end: FrontEnd::SpectralAdapter,
-        ..tiny()
-    };
+    let config = VitConfig { in_channels: 90, front_end: FrontEnd::SpectralAdapter, ..tiny() };
     let map = VarMap::new();
     let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
     let encoder = Encoder::new(&config, &Dense, vb.pp("encoder")).unwrap();
     let shapes = encoder.parameters();
-    let kernel = shapes
-        .iter()
-        .find(|p| p.name == "encoder.patch_embed.proj.weight")
-        .unwrap();
+    let kernel = shapes.iter().find(|p| p.name == "encoder.patch_embed.proj.weight").unwrap();
     assert_eq!(kernel.tensor.dims(), [24, 128, 4, 4]);
     assert_eq!(encoder.buffers().len(), 6);
-    assert_eq!(
-        encoder.buffers()[0].name,
-        "encoder.spectral_adapter.1.running_mean"
-    );
+    assert!(encoder.buffers().iter().all(|p| config.is_fixed(&p.name)));
+    assert_eq!(encoder.buffers()[0].name, "encoder.spectral_adapter.1.running_mean");
     let images = numbers(&[1, 90, 16, 16], 1.0, DType::F32);
-    let grads = encoder
-        .forward_t(&images, true)
-        .unwrap()
-        .tokens
-        .sqr()
-        .unwrap()
-        .backward()
-        .unwrap();
-    for parameter in shapes
-        .iter()
-        .filter(|p| p.name.contains("spectral_adapter"))
-    {
+    let grads = encoder.forward_t(&images, true).unwrap().tokens.sqr().unwrap().backward().unwrap();
+    for parameter in shapes.iter().filter(|p| p.name.contains("spectral_adapter")) {
         assert!(grads.get(&parameter.tensor).is_some(), "{}", parameter.name);
     }
     let few = Tensor::zeros((1, 89, 16, 16), DType::F32, &Device::Cpu).unwrap();
     let error = encoder.forward_t(&few, true).map(|_| ()).unwrap_err();
-    assert!(matches!(
-        error,
-        Error::BandCount {
-            expected: 90,
-            got: 89
-        }
-    ));
+    assert!(matches!(error, Error::BandCount { expected: 90, got: 89 }));
 }
 
 #[test]
 fn too_few_bands_are_an_error() {
-    let smallest = (1..300)
-        .find(|&bands| SpectralAdapter::check_bands(bands).is_ok())
-        .unwrap();
+    let smallest = (1..300).find(|&bands| SpectralAdapter::check_bands(bands).is_ok()).unwrap();
     let vb = VarBuilder::zeros(DType::F32, &Device::Cpu);
     let images = Tensor::zeros((1, smallest, 1, 1), DType::F32, &Device::Cpu).unwrap();
-    let channels = SpectralAdapter::new(smallest, &vb)
-        .unwrap()
-        .forward(&images)
-        .unwrap();
+    let channels = SpectralAdapter::new(smallest, &vb).unwrap().forward(&images).unwrap();
     assert_eq!(channels.dims(), [1, 128, 1, 1]);
     assert!(matches!(
         SpectralAdapter::new(smallest - 1, &vb).map(|_| ()),
-        Err(Error::Config {
-            field: "in_channels",
-            ..
-        })
+        Err(Error::Config { field: "in_channels", .. })
     ));
     let wrong =
         adapter(100).forward(&Tensor::zeros((100, 2, 2), DType::F32, &Device::Cpu).unwrap());

@@ -11,9 +11,7 @@ pub(crate) type Tensors = HashMap<String, Tensor>;
 
 /// Path of a golden file.
 pub(crate) fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/data")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
 /// Reads a golden file.
@@ -65,35 +63,19 @@ pub(crate) fn tiny() -> VitConfig {
 pub(crate) fn assert_close(got: &Tensor, want: &Tensor, tolerance: f64) {
     assert_eq!(got.dims(), want.dims());
     let flat = |t: &Tensor| {
-        t.to_dtype(DType::F64)
-            .unwrap()
-            .flatten_all()
-            .unwrap()
-            .to_vec1::<f64>()
-            .unwrap()
+        t.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()
     };
     let (got, want) = (flat(got), flat(want));
     let scale = want.iter().fold(0f64, |m, v| m.max(v.abs()));
-    let worst = got
-        .iter()
-        .zip(&want)
-        .fold(0f64, |m, (a, b)| m.max((a - b).abs()));
-    assert!(
-        worst <= tolerance * scale,
-        "off by {worst:e}, largest value {scale:e}"
-    );
+    let worst = got.iter().zip(&want).fold(0f64, |m, (a, b)| m.max((a - b).abs()));
+    assert!(worst <= tolerance * scale, "off by {worst:e}, largest value {scale:e}");
 }
 
 /// Numbers that are the same on every machine, between -1 and 1.
 pub(crate) fn numbers(shape: &[usize], seed: f64, dtype: DType) -> Tensor {
     let count: usize = shape.iter().product();
-    let values: Vec<f64> = (0..count)
-        .map(|i| (i as f64 * 1.618 + seed * 7.77).sin())
-        .collect();
-    Tensor::from_vec(values, shape, &Device::Cpu)
-        .unwrap()
-        .to_dtype(dtype)
-        .unwrap()
+    let values: Vec<f64> = (0..count).map(|i| (i as f64 * 1.618 + seed * 7.77).sin()).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
 }
 
 /// `formula` of `golden.py`.
@@ -105,9 +87,7 @@ pub(crate) fn formula(name: &str, shape: &[usize], index: usize) -> Tensor {
         phases.map(|x| (1.0 + 0.2 * x.sin()) as f32).collect()
     } else if shape.len() > 1 && name != "cls_token" && name != "pos_embed" {
         let scale = (fan as f64).sqrt();
-        phases
-            .map(|x| (x.sin() * (x * x * 1e-3).cos() * 2.0 / scale) as f32)
-            .collect()
+        phases.map(|x| (x.sin() * (x * x * 1e-3).cos() * 2.0 / scale) as f32).collect()
     } else {
         phases.map(|x| (0.1 * x.sin()) as f32).collect()
     };
@@ -124,18 +104,13 @@ pub(crate) fn finite_difference(var: &Var, loss: &dyn Fn() -> Tensor, tolerance:
     let at = |i: usize, value: f64| {
         let mut values = start.clone();
         values[i] = value;
-        var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap())
-            .unwrap();
+        var.set(&Tensor::from_vec(values, var.dims(), &Device::Cpu).unwrap()).unwrap();
         loss().to_scalar::<f64>().unwrap()
     };
     let scale = gradient.iter().fold(1e-3, |m: f64, g| m.max(g.abs()));
     for i in (0..start.len()).step_by(start.len().div_ceil(7)) {
         let slope = (at(i, start[i] + STEP) - at(i, start[i] - STEP)) / (2.0 * STEP);
         at(i, start[i]);
-        assert!(
-            (slope - gradient[i]).abs() < tolerance * scale,
-            "{slope} {}",
-            gradient[i]
-        );
+        assert!((slope - gradient[i]).abs() < tolerance * scale, "{slope} {}", gradient[i]);
     }
 }
