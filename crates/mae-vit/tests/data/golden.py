@@ -2,7 +2,7 @@
 
 The oracle is timm's vision transformer; the autoencoder, the spectral adapter and the resized
 position embedding are written out below on top of torch. Made with torch 2.15.0, timm 1.0.31,
-numpy 2, safetensors 0.6 or newer. Every file stays below 100 KB.
+numpy 2.4.6, safetensors 0.8.0. Every file stays below 100 KB.
 """
 
 import math
