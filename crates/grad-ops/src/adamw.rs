@@ -63,11 +63,9 @@ impl Default for AdamWStep {
 /// - Loshchilov and Hutter, Decoupled weight decay regularization, <https://arxiv.org/abs/1711.05101>
 pub fn adamw_step(param: &Var, grad: &Tensor, m: &Var, v: &Var, step: &AdamWStep) -> Result<()> {
     let dims = param.dims();
-    for (what, tensor) in [
-        ("the gradient", grad),
-        ("the first moment", m),
-        ("the second moment", v),
-    ] {
+    for (what, tensor) in
+        [("the gradient", grad), ("the first moment", m), ("the second moment", v)]
+    {
         check::dims(OP, what, tensor, dims)?;
     }
     if !check::on_cpu(OP, &[param, grad, m, v])? {
@@ -151,14 +149,7 @@ vectorized! {
 }
 
 fn composed(param: &Var, grad: &Tensor, m: &Var, v: &Var, step: &AdamWStep) -> Result<()> {
-    let AdamWStep {
-        lr,
-        beta1,
-        beta2,
-        eps,
-        weight_decay,
-        ..
-    } = *step;
+    let AdamWStep { lr, beta1, beta2, eps, weight_decay, .. } = *step;
     let grad = (grad.detach() * step.grad_scale)?;
     let exponent = step.step.max(1) as f64;
     let first = ((m.detach() * beta1)? + (&grad * (1.0 - beta1))?)?;

@@ -11,12 +11,7 @@ pub(crate) fn shape_error(
     expected: impl Into<String>,
     got: &Tensor,
 ) -> Error {
-    Error::Shape {
-        op,
-        what,
-        expected: expected.into(),
-        got: got.dims().to_vec(),
-    }
+    Error::Shape { op, what, expected: expected.into(), got: got.dims().to_vec() }
 }
 
 /// Checks that `tensor` has exactly these dimensions.
@@ -37,12 +32,9 @@ pub(crate) fn dims(
 pub(crate) fn maps(op: &'static str, tensor: &Tensor) -> Result<[usize; 4]> {
     match *tensor.dims() {
         [b, c, h, w] if b * c * h * w > 0 => Ok([b, c, h, w]),
-        _ => Err(shape_error(
-            op,
-            "the input",
-            "(batch, channels, height, width), none zero",
-            tensor,
-        )),
+        _ => {
+            Err(shape_error(op, "the input", "(batch, channels, height, width), none zero", tensor))
+        }
     }
 }
 
@@ -50,12 +42,20 @@ pub(crate) fn maps(op: &'static str, tensor: &Tensor) -> Result<[usize; 4]> {
 pub(crate) fn rows(op: &'static str, tensor: &Tensor) -> Result<(usize, usize)> {
     match tensor.dims().last() {
         Some(&last) if tensor.elem_count() > 0 => Ok((tensor.elem_count() / last, last)),
-        _ => Err(shape_error(
-            op,
-            "the input",
-            "at least one dimension, none zero",
-            tensor,
-        )),
+        _ => Err(shape_error(op, "the input", "at least one dimension, none zero", tensor)),
+    }
+}
+
+/// As [`on_cpu`], for an operation of an input, a weight and perhaps a bias.
+pub(crate) fn affine_on_cpu(
+    op: &'static str,
+    xs: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+) -> Result<bool> {
+    match bias {
+        Some(bias) => on_cpu(op, &[xs, weight, bias]),
+        None => on_cpu(op, &[xs, weight]),
     }
 }
 
@@ -68,10 +68,7 @@ pub(crate) fn on_cpu(op: &'static str, tensors: &[&Tensor]) -> Result<bool> {
     let dtype = first.dtype();
     for tensor in tensors {
         if tensor.dtype() != dtype {
-            return Err(Error::Dtype {
-                op,
-                dtype: tensor.dtype(),
-            });
+            return Err(Error::Dtype { op, dtype: tensor.dtype() });
         }
     }
     let cpu = tensors.iter().all(|tensor| tensor.device().is_cpu());

@@ -1,26 +1,26 @@
 //! The same operations put together from candle's own differentiable ones.
 //!
 //! They run on every device and in every float type, and serve as a second opinion in the tests.
-//! The functions at the crate root call them for tensors that are not on the CPU. They check no
-//! shapes of their own: what does not fit is an error of the tensor library.
+//! The functions at the crate root call them for tensors that are not on the CPU. What does
+//! not fit is the same error as there.
 
 use candle_core::{D, Tensor};
 
-use crate::{Error, Result};
+use crate::attention::{Sizes, sizes};
+use crate::conv_transpose2x2::ConvTranspose;
+use crate::conv3x3::Conv;
+use crate::linear::Linear;
+use crate::max_pool::MaxPool;
+use crate::upsample::{Axis, Upsample};
+use crate::{Result, check};
 
 /// See [`linear`](crate::linear()).
 ///
 /// # Errors
 /// When the shapes do not fit.
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (out_features, in_features) = weight.dims2()?;
-    let mut dims = xs.dims().to_vec();
-    let rows = xs.elem_count() / in_features.max(1);
-    let ys = xs.reshape((rows, in_features))?.matmul(&weight.t()?)?;
-    if let Some(last) = dims.last_mut() {
-        *last = out_features;
-    }
-    let ys = ys.reshape(dims)?;
+    let Linear { rows, inner, output, .. } = Linear::new(xs, weight, bias)?;
+    let ys = xs.reshape((rows, inner))?.matmul(&weight.t()?)?.reshape(output)?;
     Ok(match bias {
         Some(bias) => ys.broadcast_add(bias)?,
         None => ys,
@@ -73,11 +73,8 @@ pub fn layer_norm(xs: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resu
 /// # Errors
 /// When the shapes do not fit.
 pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    let (batch, tokens, width) = qkv.dims3()?;
-    let dim = width / (3 * heads).max(1);
-    let parts = qkv
-        .reshape((batch, tokens, 3, heads, dim))?
-        .permute((2, 0, 3, 1, 4))?;
+    let Sizes { batch, tokens, heads, dim } = sizes(qkv, heads)?;
+    let parts = qkv.reshape((batch, tokens, 3, heads, dim))?.permute((2, 0, 3, 1, 4))?;
     let q = (parts.get(0)?.contiguous()? * (1.0 / (dim as f64).sqrt()))?;
     let k = parts.get(1)?.contiguous()?;
     let v = parts.get(2)?.contiguous()?;
@@ -96,6 +93,7 @@ pub fn conv3x3(
     bias: Option<&Tensor>,
     rectify: bool,
 ) -> Result<Tensor> {
+    Conv::new(xs, weight, bias, rectify)?;
     let mut ys = xs.conv2d(weight, 1, 1, 1, 1)?;
     if let Some(bias) = bias {
         ys = ys.broadcast_add(&bias.reshape((1, (), 1, 1))?)?;
@@ -108,15 +106,11 @@ pub fn conv3x3(
 /// # Errors
 /// When the shapes do not fit.
 pub fn conv_transpose2x2(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (batch, channels, height, width) = xs.dims4()?;
-    let (_, out, _, _) = weight.dims4()?;
-    let pixels = xs
-        .permute((0, 2, 3, 1))?
-        .reshape((batch * height * width, channels))?;
-    let ys = pixels.matmul(&weight.reshape((channels, out * 4))?)?;
-    let ys = ys
-        .reshape(vec![batch, height, width, out, 2, 2])?
-        .permute(vec![0, 3, 1, 4, 2, 5])?;
+    let ConvTranspose { batch, inner, out, height, width, .. } =
+        ConvTranspose::new(xs, weight, bias)?;
+    let pixels = xs.permute((0, 2, 3, 1))?.reshape((batch * height * width, inner))?;
+    let ys = pixels.matmul(&weight.reshape((inner, out * 4))?)?;
+    let ys = ys.reshape(vec![batch, height, width, out, 2, 2])?.permute(vec![0, 3, 1, 4, 2, 5])?;
     let ys = ys.reshape((batch, out, 2 * height, 2 * width))?;
     Ok(match bias {
         Some(bias) => ys.broadcast_add(&bias.reshape((1, out, 1, 1))?)?,
@@ -129,7 +123,7 @@ pub fn conv_transpose2x2(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) ->
 /// # Errors
 /// When the shapes do not fit.
 pub fn max_pool2x2(xs: &Tensor) -> Result<Tensor> {
-    let (batch, channels, height, width) = xs.dims4()?;
+    let MaxPool { maps: (batch, channels), height, width } = MaxPool::new(xs)?;
     let (h, w) = (height / 2, width / 2);
     let windows = xs
         .narrow(2, 0, 2 * h)?
@@ -153,37 +147,26 @@ pub fn max_pool2x2(xs: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// When the shapes do not fit.
 pub fn upsample_bilinear(xs: &Tensor, factor: usize) -> Result<Tensor> {
-    let (batch, channels, height, width) = xs.dims4()?;
-    let across = interpolation(xs, width, factor)?;
-    let down = interpolation(xs, height, factor)?;
-    let ys = xs
-        .reshape((batch * channels * height, width))?
-        .matmul(&across)?;
-    let ys = ys
-        .reshape((batch * channels, height, width * factor))?
-        .transpose(1, 2)?;
-    let ys = ys
-        .reshape((batch * channels * width * factor, height))?
-        .matmul(&down)?;
-    let ys = ys
-        .reshape((batch * channels, width * factor, height * factor))?
-        .transpose(1, 2)?;
-    Ok(ys.reshape((batch, channels, height * factor, width * factor))?)
+    let Upsample { maps: (batch, channels), down, across } = Upsample::new(xs, factor)?;
+    let (height, width) = (down.sources.len(), across.sources.len());
+    let ys = xs.reshape((batch * channels * down.size, across.size))?;
+    let ys = ys.matmul(&interpolation(xs, &across)?)?;
+    let ys = ys.reshape((batch * channels, down.size, width))?.transpose(1, 2)?;
+    let ys = ys.reshape((batch * channels * width, down.size))?;
+    let ys = ys.matmul(&interpolation(xs, &down)?)?;
+    let ys = ys.reshape((batch * channels, width, height))?.transpose(1, 2)?;
+    Ok(ys.reshape((batch, channels, height, width))?)
 }
 
-/// The matrix `(size, size * factor)` that interpolates a row.
-fn interpolation(like: &Tensor, size: usize, factor: usize) -> Result<Tensor> {
-    let out = size * factor;
-    let mut matrix = vec![0.0f64; size * out];
-    for target in 0..out {
-        let source = ((target as f64 + 0.5) / factor as f64 - 0.5).max(0.0);
-        let low = (source as usize).min(size - 1);
-        let high = (low + 1).min(size - 1);
-        let share = source - low as f64;
-        matrix[low * out + target] += 1.0 - share;
-        matrix[high * out + target] += share;
+/// The matrix that interpolates a row.
+fn interpolation(like: &Tensor, axis: &Axis) -> Result<Tensor> {
+    let width = axis.sources.len();
+    let mut matrix = vec![0.0f64; axis.size * width];
+    for (target, &(low, high, share)) in axis.sources.iter().enumerate() {
+        matrix[low * width + target] += 1.0 - share;
+        matrix[high * width + target] += share;
     }
-    Ok(Tensor::from_vec(matrix, (size, out), like.device())?.to_dtype(like.dtype())?)
+    Ok(Tensor::from_vec(matrix, (axis.size, width), like.device())?.to_dtype(like.dtype())?)
 }
 
 /// See [`mse_loss`](crate::mse_loss).
@@ -191,14 +174,6 @@ fn interpolation(like: &Tensor, size: usize, factor: usize) -> Result<Tensor> {
 /// # Errors
 /// When the shapes differ.
 pub fn mse_loss(xs: &Tensor, target: &Tensor) -> Result<Tensor> {
-    if xs.dims() != target.dims() {
-        let (op, what, expected) = ("mse_loss", "target", format!("{:?}", xs.dims()));
-        return Err(Error::Shape {
-            op,
-            what,
-            expected,
-            got: target.dims().to_vec(),
-        });
-    }
+    check::dims("mse_loss", "the target", target, xs.dims())?;
     Ok((xs - target)?.sqr()?.mean_all()?)
 }

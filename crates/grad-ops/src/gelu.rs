@@ -20,11 +20,7 @@ const OP: &str = "gelu";
 /// # Errors
 /// When there is no kernel for the number type.
 pub fn gelu(xs: &Tensor) -> Result<Tensor> {
-    if check::on_cpu(OP, &[xs])? {
-        Ok(apply(Gelu, xs)?)
-    } else {
-        composed::gelu(xs)
-    }
+    if check::on_cpu(OP, &[xs])? { Ok(apply(Gelu, xs)?) } else { composed::gelu(xs) }
 }
 
 struct Gelu;

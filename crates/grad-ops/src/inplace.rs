@@ -24,10 +24,7 @@ pub fn accumulate(dst: &Var, src: &Tensor) -> Result<()> {
         return Ok(dst.set(&(dst.as_detached_tensor() + src.detach())?)?);
     }
     if same_storage(dst, src) {
-        return Err(Error::Aliased {
-            op: OP,
-            what: "the source",
-        });
+        return Err(Error::Aliased { op: OP, what: "the source" });
     }
     let src = src.detach().contiguous()?;
     dispatch!(OP, dst.dtype(), T => {

@@ -26,11 +26,7 @@ pub struct Parameter {
 impl Parameter {
     /// A parameter that is stored one number an element.
     pub fn dense(name: impl Into<String>, tensor: &Tensor) -> Self {
-        Self {
-            name: name.into(),
-            tensor: tensor.clone(),
-            elements: tensor.elem_count(),
-        }
+        Self { name: name.into(), tensor: tensor.clone(), elements: tensor.elem_count() }
     }
 
     /// Whether an optimiser updates this tensor.

@@ -29,9 +29,7 @@ pub fn layer_norm(xs: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resu
     check::dims(OP, "the bias", bias, &[width])?;
     if check::on_cpu(OP, &[xs, weight, bias])? {
         let (weight, bias) = (weight.contiguous()?, bias.contiguous()?);
-        Ok(xs
-            .contiguous()?
-            .apply_op3(&weight, &bias, LayerNorm { width, eps })?)
+        Ok(xs.contiguous()?.apply_op3(&weight, &bias, LayerNorm { width, eps })?)
     } else {
         composed::layer_norm(xs, weight, bias, eps)
     }
@@ -84,11 +82,7 @@ impl CustomOp3 for LayerNorm {
         grad: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let piece = self.piece();
-        let side = if weight.track_op() || bias.track_op() {
-            2 * self.width
-        } else {
-            0
-        };
+        let side = if weight.track_op() || bias.track_op() { 2 * self.width } else { 0 };
         dispatch!(OP, grad.dtype(), T => {
             let grad = grad.contiguous()?;
             let grad = Reader::new(&grad);

@@ -24,44 +24,43 @@ const OP: &str = "linear";
 /// # Errors
 /// When the shapes do not fit or there is no kernel for the number type.
 pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
-    let (rows, inner) = check::rows(OP, xs)?;
-    let out = match *weight.dims() {
-        [out, width] if out > 0 && width == inner => out,
-        _ => {
-            let expected = format!("(out_features, {inner})");
-            return Err(check::shape_error(OP, "the weight", expected, weight));
-        }
-    };
-    let mut all = vec![xs, weight];
-    if let Some(bias) = bias {
-        check::dims(OP, "the bias", bias, &[out])?;
-        all.push(bias);
+    let op = Linear::new(xs, weight, bias)?;
+    if check::affine_on_cpu(OP, xs, weight, bias)? {
+        Ok(apply(op, xs, weight, bias)?)
+    } else {
+        composed::linear(xs, weight, bias)
     }
-    if !check::on_cpu(OP, &all)? {
-        return composed::linear(xs, weight, bias);
-    }
-    let mut output = xs.dims().to_vec();
-    if let Some(last) = output.last_mut() {
-        *last = out;
-    }
-    Ok(apply(
-        Linear {
-            rows,
-            inner,
-            out,
-            output,
-        },
-        xs,
-        weight,
-        bias,
-    )?)
 }
 
-struct Linear {
-    rows: usize,
-    inner: usize,
-    out: usize,
-    output: Vec<usize>,
+/// The sizes of the arguments.
+pub(crate) struct Linear {
+    pub(crate) rows: usize,
+    pub(crate) inner: usize,
+    pub(crate) out: usize,
+    /// Dimensions of the output.
+    pub(crate) output: Vec<usize>,
+}
+
+impl Linear {
+    /// Checks the arguments.
+    pub(crate) fn new(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Self> {
+        let (rows, inner) = check::rows(OP, xs)?;
+        let out = match *weight.dims() {
+            [out, width] if out > 0 && width == inner => out,
+            _ => {
+                let expected = format!("(out_features, {inner})");
+                return Err(check::shape_error(OP, "the weight", expected, weight));
+            }
+        };
+        if let Some(bias) = bias {
+            check::dims(OP, "the bias", bias, &[out])?;
+        }
+        let mut output = xs.dims().to_vec();
+        if let Some(last) = output.last_mut() {
+            *last = out;
+        }
+        Ok(Self { rows, inner, out, output })
+    }
 }
 
 impl Affine for Linear {
@@ -114,14 +113,12 @@ fn product<T: Real>(a: Mat<'_, T>, b: Mat<'_, T>) -> Vec<T> {
 fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
     let piece = (4 * PIECE / width).max(1) * width;
     let mut sums = vec![T::zero(); rows.len().div_ceil(piece) * width];
-    sums.par_chunks_mut(width)
-        .zip(rows.par_chunks(piece))
-        .for_each(|(sums, rows)| {
-            for row in rows.chunks_exact(width) {
-                for (sum, &x) in sums.iter_mut().zip(row) {
-                    *sum += x;
-                }
+    sums.par_chunks_mut(width).zip(rows.par_chunks(piece)).for_each(|(sums, rows)| {
+        for row in rows.chunks_exact(width) {
+            for (sum, &x) in sums.iter_mut().zip(row) {
+                *sum += x;
             }
-        });
+        }
+    });
     add_up(&sums, width)
 }

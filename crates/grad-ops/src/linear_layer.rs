@@ -22,19 +22,13 @@ impl Linear {
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "candle's constructors take it so"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "candle's constructors take it so")]
     pub fn load(spec: LinearSpec, vb: VarBuilder<'_>) -> Result<Self> {
         let shape = (spec.out_features, spec.in_features);
         let weight = vb.get_with_hints(shape, "weight", init::DEFAULT_KAIMING_UNIFORM)?;
         let bound = 1.0 / (spec.in_features as f64).sqrt();
         let bias = if spec.bias {
-            let hint = Init::Uniform {
-                lo: -bound,
-                up: bound,
-            };
+            let hint = Init::Uniform { lo: -bound, up: bound };
             Some(vb.get_with_hints(spec.out_features, "bias", hint)?)
         } else {
             None

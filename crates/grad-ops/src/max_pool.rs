@@ -19,40 +19,33 @@ const OP: &str = "max_pool2x2";
 /// # Errors
 /// When the shape does not fit or there is no kernel for the number type.
 pub fn max_pool2x2(xs: &Tensor) -> Result<Tensor> {
-    let [batch, channels, height, width] = check::maps(OP, xs)?;
-    if height < 2 || width < 2 {
-        let expected = "(batch, channels, at least 2, at least 2)";
-        return Err(check::shape_error(OP, "the input", expected, xs));
-    }
-    if check::on_cpu(OP, &[xs])? {
-        Ok(apply(
-            MaxPool {
-                maps: (batch, channels),
-                height,
-                width,
-            },
-            xs,
-        )?)
-    } else {
-        composed::max_pool2x2(xs)
-    }
+    let op = MaxPool::new(xs)?;
+    if check::on_cpu(OP, &[xs])? { Ok(apply(op, xs)?) } else { composed::max_pool2x2(xs) }
 }
 
-struct MaxPool {
-    maps: (usize, usize),
-    height: usize,
-    width: usize,
+/// The sizes of the input.
+pub(crate) struct MaxPool {
+    /// Samples and channels.
+    pub(crate) maps: (usize, usize),
+    pub(crate) height: usize,
+    pub(crate) width: usize,
 }
 
 impl MaxPool {
+    /// Checks the input.
+    pub(crate) fn new(xs: &Tensor) -> Result<Self> {
+        let [batch, channels, height, width] = check::maps(OP, xs)?;
+        if height < 2 || width < 2 {
+            let expected = "(batch, channels, at least 2, at least 2)";
+            return Err(check::shape_error(OP, "the input", expected, xs));
+        }
+        Ok(Self { maps: (batch, channels), height, width })
+    }
+
     /// Size of a map in the input, in the output, and number of maps that are treated together.
     fn sizes(&self) -> (usize, usize, usize) {
         let size = self.height * self.width;
-        (
-            size,
-            (self.height / 2) * (self.width / 2),
-            (PIECE / size).max(1),
-        )
+        (size, (self.height / 2) * (self.width / 2), (PIECE / size).max(1))
     }
 
     /// The two rows under a row of the output.
@@ -70,26 +63,18 @@ impl Unary for MaxPool {
 
     fn forward<T: Real>(&self, xs: &[T]) -> Vec<T> {
         let (size, pooled, count) = self.sizes();
-        build(
-            self.maps.0 * self.maps.1 * pooled,
-            count * pooled,
-            |index, ys| {
-                let maps = xs[index * count * size..].chunks(size);
-                for (ys, map) in ys.chunks_mut(pooled).zip(maps) {
-                    for (row, ys) in ys.chunks_mut(self.width / 2).enumerate() {
-                        let (upper, lower) = self.rows(map, row);
-                        let windows = upper
-                            .as_chunks::<2>()
-                            .0
-                            .iter()
-                            .zip(lower.as_chunks::<2>().0);
-                        for (y, (upper, lower)) in ys.iter_mut().zip(windows) {
-                            *y = later(later(later(upper[0], upper[1]), lower[0]), lower[1]);
-                        }
+        build(self.maps.0 * self.maps.1 * pooled, count * pooled, |index, ys| {
+            let maps = xs[index * count * size..].chunks(size);
+            for (ys, map) in ys.chunks_mut(pooled).zip(maps) {
+                for (row, ys) in ys.chunks_mut(self.width / 2).enumerate() {
+                    let (upper, lower) = self.rows(map, row);
+                    let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+                    for (y, (upper, lower)) in ys.iter_mut().zip(windows) {
+                        *y = later(later(later(upper[0], upper[1]), lower[0]), lower[1]);
                     }
                 }
-            },
-        )
+            }
+        })
     }
 
     fn backward<T: Real>(&self, xs: &[T], ys: &[T], grad: &[T]) -> Vec<T> {
@@ -105,11 +90,7 @@ impl Unary for MaxPool {
                 {
                     let (upper, lower) = self.rows(map, row);
                     let (out_upper, out_lower) = out.split_at_mut(self.width);
-                    let windows = upper
-                        .as_chunks::<2>()
-                        .0
-                        .iter()
-                        .zip(lower.as_chunks::<2>().0);
+                    let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
                     let targets = out_upper
                         .as_chunks_mut::<2>()
                         .0
@@ -130,11 +111,7 @@ impl Unary for MaxPool {
 /// one of them.
 #[inline(always)]
 fn later<T: Real>(first: T, second: T) -> T {
-    if second > first || second.is_nan() {
-        second
-    } else {
-        first
-    }
+    if second > first || second.is_nan() { second } else { first }
 }
 
 /// Gives the gradient to the first element of the window that is the maximum (the last one that is

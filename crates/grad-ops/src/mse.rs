@@ -23,12 +23,7 @@ const OP: &str = "mse_loss";
 pub fn mse_loss(xs: &Tensor, target: &Tensor) -> Result<Tensor> {
     check::dims(OP, "the target", target, xs.dims())?;
     if xs.elem_count() == 0 {
-        return Err(check::shape_error(
-            OP,
-            "the input",
-            "at least one element",
-            xs,
-        ));
+        return Err(check::shape_error(OP, "the input", "at least one element", xs));
     }
     if check::on_cpu(OP, &[xs, target])? {
         Ok(xs.contiguous()?.apply_op2(&target.contiguous()?, Mse)?)

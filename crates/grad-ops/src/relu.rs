@@ -18,11 +18,7 @@ const OP: &str = "relu";
 /// # Errors
 /// When there is no kernel for the number type.
 pub fn relu(xs: &Tensor) -> Result<Tensor> {
-    if check::on_cpu(OP, &[xs])? {
-        Ok(apply(Relu, xs)?)
-    } else {
-        composed::relu(xs)
-    }
+    if check::on_cpu(OP, &[xs])? { Ok(apply(Relu, xs)?) } else { composed::relu(xs) }
 }
 
 struct Relu;

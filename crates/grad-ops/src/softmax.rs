@@ -55,12 +55,7 @@ impl Unary for Softmax {
     fn backward<T: Real>(&self, _xs: &[T], ys: &[T], grad: &[T]) -> Vec<T> {
         let piece = self.piece();
         build(ys.len(), piece, |index, out| {
-            backward(
-                &ys[index * piece..],
-                &grad[index * piece..],
-                self.width,
-                out,
-            );
+            backward(&ys[index * piece..], &grad[index * piece..], self.width, out);
         })
     }
 }

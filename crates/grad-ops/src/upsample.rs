@@ -20,34 +20,20 @@ const OP: &str = "upsample_bilinear";
 /// # Errors
 /// When the shape does not fit, the factor is zero, or there is no kernel for the number type.
 pub fn upsample_bilinear(xs: &Tensor, factor: usize) -> Result<Tensor> {
-    let [batch, channels, height, width] = check::maps(OP, xs)?;
-    let elements = [height, width, factor, factor]
-        .iter()
-        .try_fold(batch * channels, |all, &n| all.checked_mul(n));
-    if elements.is_none_or(|elements| elements == 0 || elements > isize::MAX as usize / 8) {
-        let expected = format!("fit for enlarging by a factor of {factor}");
-        return Err(check::shape_error(OP, "the input", expected, xs));
-    }
+    let op = Upsample::new(xs, factor)?;
     if check::on_cpu(OP, &[xs])? {
-        let (down, across) = (Axis::new(height, factor), Axis::new(width, factor));
-        Ok(apply(
-            Upsample {
-                maps: (batch, channels),
-                down,
-                across,
-            },
-            xs,
-        )?)
+        Ok(apply(op, xs)?)
     } else {
         composed::upsample_bilinear(xs, factor)
     }
 }
 
 /// Where the elements of a row of the output come from.
-struct Axis {
-    size: usize,
+pub(crate) struct Axis {
+    /// Size of the input.
+    pub(crate) size: usize,
     /// Lower and upper neighbour, and the weight of the upper.
-    sources: Vec<(usize, usize, f64)>,
+    pub(crate) sources: Vec<(usize, usize, f64)>,
 }
 
 impl Axis {
@@ -57,17 +43,32 @@ impl Axis {
             let low = (place as usize).min(size - 1);
             (low, (low + 1).min(size - 1), place - low as f64)
         };
-        Self {
-            size,
-            sources: (0..size * factor).map(source).collect(),
-        }
+        Self { size, sources: (0..size * factor).map(source).collect() }
     }
 }
 
-struct Upsample {
-    maps: (usize, usize),
-    down: Axis,
-    across: Axis,
+/// The sizes of the input and where the output comes from.
+pub(crate) struct Upsample {
+    /// Samples and channels.
+    pub(crate) maps: (usize, usize),
+    pub(crate) down: Axis,
+    pub(crate) across: Axis,
+}
+
+impl Upsample {
+    /// Checks the input.
+    pub(crate) fn new(xs: &Tensor, factor: usize) -> Result<Self> {
+        let [batch, channels, height, width] = check::maps(OP, xs)?;
+        let elements = [height, width, factor, factor]
+            .iter()
+            .try_fold(batch * channels, |all, &n| all.checked_mul(n));
+        if elements.is_none_or(|elements| elements == 0 || elements > isize::MAX as usize / 8) {
+            let expected = format!("fit for enlarging by a factor of {factor}");
+            return Err(check::shape_error(OP, "the input", expected, xs));
+        }
+        let (down, across) = (Axis::new(height, factor), Axis::new(width, factor));
+        Ok(Self { maps: (batch, channels), down, across })
+    }
 }
 
 impl Unary for Upsample {
@@ -82,32 +83,27 @@ impl Unary for Upsample {
         let size = self.down.size * self.across.size;
         let width = self.across.sources.len();
         let enlarged = self.down.sources.len() * width;
-        build(
-            self.maps.0 * self.maps.1 * enlarged,
-            enlarged,
-            |index, ys| {
-                // Two rows of the input, interpolated along the row.
-                let mut rows = [vec![T::zero(); width], vec![T::zero(); width]];
-                let mut held = [usize::MAX; 2];
-                let map = &xs[index * size..][..size];
-                for (ys, &(low, high, share)) in ys.chunks_exact_mut(width).zip(&self.down.sources)
-                {
-                    for row in [low, high] {
-                        let slot = row % 2;
-                        if held[slot] != row {
-                            held[slot] = row;
-                            let from = &map[row * self.across.size..][..self.across.size];
-                            for (to, &(low, high, share)) in
-                                rows[slot].iter_mut().zip(&self.across.sources)
-                            {
-                                *to = from[low] + (from[high] - from[low]) * T::of(share);
-                            }
+        build(self.maps.0 * self.maps.1 * enlarged, enlarged, |index, ys| {
+            // Two rows of the input, interpolated along the row.
+            let mut rows = [vec![T::zero(); width], vec![T::zero(); width]];
+            let mut held = [usize::MAX; 2];
+            let map = &xs[index * size..][..size];
+            for (ys, &(low, high, share)) in ys.chunks_exact_mut(width).zip(&self.down.sources) {
+                for row in [low, high] {
+                    let slot = row % 2;
+                    if held[slot] != row {
+                        held[slot] = row;
+                        let from = &map[row * self.across.size..][..self.across.size];
+                        for (to, &(low, high, share)) in
+                            rows[slot].iter_mut().zip(&self.across.sources)
+                        {
+                            *to = from[low] + (from[high] - from[low]) * T::of(share);
                         }
                     }
-                    mix(&rows[low % 2], &rows[high % 2], T::of(share), ys);
                 }
-            },
-        )
+                mix(&rows[low % 2], &rows[high % 2], T::of(share), ys);
+            }
+        })
     }
 
     fn backward<T: Real>(&self, xs: &[T], _ys: &[T], grad: &[T]) -> Vec<T> {

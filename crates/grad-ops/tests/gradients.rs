@@ -22,9 +22,7 @@ fn gradients_agree_with_finite_differences() {
                 let mut args = args.clone();
                 args[index] =
                     Tensor::from_vec(moved, args[index].shape(), args[index].device()).unwrap();
-                objective(&(case.fused)(&args).unwrap())
-                    .to_scalar::<f64>()
-                    .unwrap()
+                objective(&(case.fused)(&args).unwrap()).to_scalar::<f64>().unwrap()
             };
             for (element, grad) in numbers(grad).into_iter().enumerate() {
                 let slope = (value(element, STEP) - value(element, -STEP)) / (2.0 * STEP);
@@ -44,23 +42,12 @@ fn fused_and_composed_forms_agree() {
         for (dtype, tolerance) in [(DType::F64, 1e-12), (DType::F32, 1e-5)] {
             let args = arguments(&case, dtype);
             let exact = arguments(&case, DType::F32);
-            let exact: Vec<_> = exact
-                .iter()
-                .map(|arg| arg.to_dtype(DType::F64).unwrap())
-                .collect();
-            let expected = run(
-                &*case.composed,
-                if dtype == DType::F64 { &args } else { &exact },
-            );
+            let exact: Vec<_> = exact.iter().map(|arg| arg.to_dtype(DType::F64).unwrap()).collect();
+            let expected = run(&*case.composed, if dtype == DType::F64 { &args } else { &exact });
             let got = run(&*case.fused, &args);
             assert_close(&got.0, &expected.0, tolerance, &case.name);
             for (index, (got, expected)) in got.1.iter().zip(&expected.1).enumerate() {
-                assert_close(
-                    got,
-                    expected,
-                    tolerance,
-                    &format!("{}, argument {index}", case.name),
-                );
+                assert_close(got, expected, tolerance, &format!("{}, argument {index}", case.name));
             }
         }
     }
@@ -68,12 +55,8 @@ fn fused_and_composed_forms_agree() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let pools = [1, 4].map(|threads| {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap()
-    });
+    let pools =
+        [1, 4].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
     for case in large() {
         let args = arguments(&case, DType::F32);
         let [single, several] = pools.each_ref().map(|pool| {
@@ -151,13 +134,7 @@ fn a_gradient_that_is_broadcast_or_used_twice_arrives() {
         let mut given = args.clone();
         given[0] = var.as_tensor().clone();
         let ys = (case.fused)(&given).unwrap();
-        let once = ys
-            .sum_all()
-            .unwrap()
-            .backward()
-            .unwrap()
-            .remove(&var)
-            .unwrap();
+        let once = ys.sum_all().unwrap().backward().unwrap().remove(&var).unwrap();
         let twice = (&ys + &ys).unwrap().sum_all().unwrap().backward().unwrap();
         let twice = twice.get(&var).unwrap();
         assert_close(twice, &(once * 2.0).unwrap(), 1e-12, &case.name);

@@ -14,12 +14,7 @@ const TASKS: usize = 16;
 
 /// Returns the gradient of `qkv` from output and gradient of the output.
 pub(super) fn attention_grad<T: Real>(shape: Sizes, qkv: &[T], ys: &[T], grad: &[T]) -> Vec<T> {
-    let Sizes {
-        batch,
-        tokens,
-        heads,
-        dim,
-    } = shape;
+    let Sizes { batch, tokens, heads, dim } = shape;
     let block = shape.block();
     let blocks = tokens.div_ceil(block);
     let groups = TASKS.div_ceil(batch * heads).min(blocks);
@@ -47,10 +42,7 @@ pub(super) fn attention_grad<T: Real>(shape: Sizes, qkv: &[T], ys: &[T], grad: &
                 values: Mat::new(&values[index * dim * tokens..], dim, tokens),
             };
             let end = ((group + 1) * share).min(tokens);
-            for (first, dq) in (group * share..end)
-                .step_by(block)
-                .zip(dq.chunks_mut(block * dim))
-            {
+            for (first, dq) in (group * share..end).step_by(block).zip(dq.chunks_mut(block * dim)) {
                 job.block(first..(first + block).min(end), scratch, dq, dk, dv);
             }
         },
@@ -59,33 +51,26 @@ pub(super) fn attention_grad<T: Real>(shape: Sizes, qkv: &[T], ys: &[T], grad: &
     // Gather them, adding up the parts of keys and values in order.
     let width = shape.width();
     let piece = (PIECE / width).max(1);
-    build(
-        batch * tokens * 3 * width,
-        piece * 3 * width,
-        |index, out| {
-            for (row, out) in out.chunks_exact_mut(3 * width).enumerate() {
-                let (sample, token) = (
-                    (index * piece + row) / tokens,
-                    (index * piece + row) % tokens,
-                );
-                for (place, out) in out.chunks_exact_mut(dim).enumerate() {
-                    let (role, head) = (place / heads, place % heads);
-                    let first = (sample * heads + head) * groups;
-                    if role == 0 {
-                        let start = (first + token / share) * size + token % share * dim;
-                        out.copy_from_slice(&parts[start..start + dim]);
-                    } else {
-                        for group in first..first + groups {
-                            let start = group * size + (share + (role - 1) * tokens + token) * dim;
-                            for (out, &part) in out.iter_mut().zip(&parts[start..start + dim]) {
-                                *out += part;
-                            }
+    build(batch * tokens * 3 * width, piece * 3 * width, |index, out| {
+        for (row, out) in out.chunks_exact_mut(3 * width).enumerate() {
+            let (sample, token) = ((index * piece + row) / tokens, (index * piece + row) % tokens);
+            for (place, out) in out.chunks_exact_mut(dim).enumerate() {
+                let (role, head) = (place / heads, place % heads);
+                let first = (sample * heads + head) * groups;
+                if role == 0 {
+                    let start = (first + token / share) * size + token % share * dim;
+                    out.copy_from_slice(&parts[start..start + dim]);
+                } else {
+                    for group in first..first + groups {
+                        let start = group * size + (share + (role - 1) * tokens + token) * dim;
+                        for (out, &part) in out.iter_mut().zip(&parts[start..start + dim]) {
+                            *out += part;
                         }
                     }
                 }
             }
-        },
-    )
+        }
+    })
 }
 
 /// Memory for one block.
@@ -123,12 +108,7 @@ impl<T: Real> Job<'_, T> {
         let Sizes { tokens, dim, .. } = self.shape;
         let (width, count) = (self.shape.width(), queries.len());
         let scale = T::one() / T::of(dim as f64).sqrt();
-        let Scratch {
-            weights,
-            slopes,
-            sums,
-            dots,
-        } = scratch;
+        let Scratch { weights, slopes, sums, dots } = scratch;
         weights.resize(count * tokens, T::zero());
         slopes.resize(count * tokens, T::zero());
         sums.resize(count, T::zero());
@@ -150,10 +130,7 @@ impl<T: Real> Job<'_, T> {
         soften(weights, scale, sums);
         product(Target::set(slopes, tokens), T::one(), grads, self.values);
         slope(weights, slopes, sums, dots, scale);
-        let (weights, slopes) = (
-            Mat::new(weights, count, tokens),
-            Mat::new(slopes, count, tokens),
-        );
+        let (weights, slopes) = (Mat::new(weights, count, tokens), Mat::new(slopes, count, tokens));
         product(Target::add(dv, dim), T::one(), weights.t(), grads);
         product(Target::add(dk, dim), T::one(), slopes.t(), queries);
         product(Target::set(dq, dim), T::one(), slopes, all_keys);

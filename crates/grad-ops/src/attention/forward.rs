@@ -9,12 +9,7 @@ use crate::kernel::{Real, rows};
 
 /// Returns the output `(batch, tokens, heads * dim)`.
 pub(super) fn attend<T: Real>(shape: Sizes, qkv: &[T]) -> Vec<T> {
-    let Sizes {
-        batch,
-        tokens,
-        heads,
-        dim,
-    } = shape;
+    let Sizes { batch, tokens, heads, dim } = shape;
     let (width, block) = (shape.width(), shape.block());
     let keys = shape.transposed(qkv, Role::Key);
     let mut ys = vec![T::zero(); batch * tokens * width];
@@ -22,9 +17,7 @@ pub(super) fn attend<T: Real>(shape: Sizes, qkv: &[T]) -> Vec<T> {
         .chunks_mut(tokens * width)
         .enumerate()
         .flat_map(|(sample, ys)| {
-            ys.chunks_mut(block * width)
-                .enumerate()
-                .map(move |(task, ys)| (sample, task, ys))
+            ys.chunks_mut(block * width).enumerate().map(move |(task, ys)| (sample, task, ys))
         })
         .collect();
     tasks.into_par_iter().for_each_init(
@@ -43,12 +36,7 @@ pub(super) fn attend<T: Real>(shape: Sizes, qkv: &[T]) -> Vec<T> {
                 soften(scores, T::one() / T::of(dim as f64).sqrt(), sums);
                 let values = shape.part(qkv, place, Role::Value, 0..tokens);
                 let weights = Mat::new(scores, count, tokens);
-                product(
-                    Target::set(&mut ys[head * dim..], width),
-                    T::one(),
-                    weights,
-                    values,
-                );
+                product(Target::set(&mut ys[head * dim..], width), T::one(), weights, values);
                 for (ys, &sum) in ys.chunks_exact_mut(width).zip(sums.iter()) {
                     for y in &mut ys[head * dim..(head + 1) * dim] {
                         *y /= sum;

@@ -14,7 +14,7 @@ use crate::kernel::unary::{Unary, apply};
 use crate::{Result, check, composed};
 use backward::attention_grad;
 use forward::attend;
-use sizes::Sizes;
+pub(crate) use sizes::Sizes;
 
 const OP: &str = "attention";
 
@@ -30,46 +30,48 @@ const OP: &str = "attention";
 /// When the last dimension is not a multiple of `3 * heads` or a dimension is zero, or there is no
 /// kernel for the number type.
 pub fn attention(qkv: &Tensor, heads: usize) -> Result<Tensor> {
-    let shape = match *qkv.dims() {
-        [batch, tokens, width]
-            if heads > 0 && batch * tokens * width > 0 && width.is_multiple_of(3 * heads) =>
-        {
-            Sizes {
-                batch,
-                tokens,
-                heads,
-                dim: width / (3 * heads),
-            }
-        }
-        _ => {
-            let expected =
-                format!("(batch, tokens, a multiple of 3 * {heads} heads), none of them zero");
-            return Err(check::shape_error(OP, "the input", expected, qkv));
-        }
-    };
+    let sizes = sizes(qkv, heads)?;
     if check::on_cpu(OP, &[qkv])? {
-        Ok(apply(Attention { shape }, qkv)?)
+        Ok(apply(Attention { sizes }, qkv)?)
     } else {
         composed::attention(qkv, heads)
     }
 }
 
+/// Checks the input.
+pub(crate) fn sizes(qkv: &Tensor, heads: usize) -> Result<Sizes> {
+    match *qkv.dims() {
+        [batch, tokens, width]
+            if heads > 0
+                && batch * tokens * width > 0
+                && width.is_multiple_of(3)
+                && (width / 3).is_multiple_of(heads) =>
+        {
+            Ok(Sizes { batch, tokens, heads, dim: width / 3 / heads })
+        }
+        _ => {
+            let expected = format!("(batch, tokens, 3 * {heads} heads * d), none of them zero");
+            Err(check::shape_error(OP, "the input", expected, qkv))
+        }
+    }
+}
+
 struct Attention {
-    shape: Sizes,
+    sizes: Sizes,
 }
 
 impl Unary for Attention {
     const NAME: &'static str = OP;
 
     fn output(&self, _input: &Shape) -> Shape {
-        Shape::from((self.shape.batch, self.shape.tokens, self.shape.width()))
+        Shape::from((self.sizes.batch, self.sizes.tokens, self.sizes.width()))
     }
 
     fn forward<T: Real>(&self, xs: &[T]) -> Vec<T> {
-        attend(self.shape, xs)
+        attend(self.sizes, xs)
     }
 
     fn backward<T: Real>(&self, xs: &[T], ys: &[T], grad: &[T]) -> Vec<T> {
-        attention_grad(self.shape, xs, ys, grad)
+        attention_grad(self.sizes, xs, ys, grad)
     }
 }

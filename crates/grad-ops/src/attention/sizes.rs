@@ -7,16 +7,16 @@ use crate::kernel::gemm::Mat;
 
 /// The sizes of an attention layer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
-    pub(super) batch: usize,
-    pub(super) tokens: usize,
-    pub(super) heads: usize,
-    pub(super) dim: usize,
+pub(crate) struct Sizes {
+    pub(crate) batch: usize,
+    pub(crate) tokens: usize,
+    pub(crate) heads: usize,
+    pub(crate) dim: usize,
 }
 
 /// What a head has for each token.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Role {
+pub(crate) enum Role {
     Query,
     Key,
     Value,
@@ -24,18 +24,18 @@ pub(super) enum Role {
 
 impl Sizes {
     /// Elements of a token in the output; the input has three times as many.
-    pub(super) fn width(self) -> usize {
+    pub(crate) fn width(self) -> usize {
         self.heads * self.dim
     }
 
     /// Queries whose scores are treated together: the scores should stay in the cache.
-    pub(super) fn block(self) -> usize {
+    pub(crate) fn block(self) -> usize {
         let block = ((1 << 16) / self.tokens).clamp(8, 64);
         self.tokens.div_ceil(self.tokens.div_ceil(block))
     }
 
     /// Queries, keys or values `(tokens, dim)` of one head of one sample, from a token on.
-    pub(super) fn part<T>(
+    pub(crate) fn part<T>(
         self,
         qkv: &[T],
         (sample, head): (usize, usize),
@@ -45,34 +45,28 @@ impl Sizes {
         let start = (sample * self.tokens + tokens.start) * 3 * self.width()
             + role as usize * self.width()
             + head * self.dim;
-        Mat::strided(
-            &qkv[start..],
-            (tokens.len(), self.dim),
-            (3 * self.width(), 1),
-        )
+        Mat::strided(&qkv[start..], (tokens.len(), self.dim), (3 * self.width(), 1))
     }
 
     /// The keys or values of all heads transposed, `(batch, heads, dim, tokens)`: products run
     /// faster along rows.
-    pub(super) fn transposed<T: Real>(self, qkv: &[T], role: Role) -> Vec<T> {
+    pub(crate) fn transposed<T: Real>(self, qkv: &[T], role: Role) -> Vec<T> {
         const BLOCK: usize = 16;
         let mut all = vec![T::zero(); self.batch * self.tokens * self.width()];
-        all.par_chunks_mut(self.dim * self.tokens)
-            .enumerate()
-            .for_each(|(index, to)| {
-                let (sample, head) = (index / self.heads, index % self.heads);
-                let start = sample * self.tokens * 3 * self.width()
-                    + role as usize * self.width()
-                    + head * self.dim;
-                for first in (0..self.tokens).step_by(BLOCK) {
-                    let last = (first + BLOCK).min(self.tokens);
-                    for (dim, row) in to.chunks_exact_mut(self.tokens).enumerate() {
-                        for (token, x) in (first..last).zip(&mut row[first..last]) {
-                            *x = qkv[start + token * 3 * self.width() + dim];
-                        }
+        all.par_chunks_mut(self.dim * self.tokens).enumerate().for_each(|(index, to)| {
+            let (sample, head) = (index / self.heads, index % self.heads);
+            let start = sample * self.tokens * 3 * self.width()
+                + role as usize * self.width()
+                + head * self.dim;
+            for first in (0..self.tokens).step_by(BLOCK) {
+                let last = (first + BLOCK).min(self.tokens);
+                for (dim, row) in to.chunks_exact_mut(self.tokens).enumerate() {
+                    for (token, x) in (first..last).zip(&mut row[first..last]) {
+                        *x = qkv[start + token * 3 * self.width() + dim];
                     }
                 }
-            });
+            }
+        });
         all
     }
 }

@@ -19,10 +19,7 @@ impl<'a, T> Maps<'a, T> {
     pub(super) fn image(&self, index: usize) -> (&'a [T], Option<&'a [T]>) {
         let size = self.shape[1] * self.shape[2] * self.shape[3];
         let range = index * size..(index + 1) * size;
-        (
-            &self.data[range.clone()],
-            self.mask.map(|mask| &mask[range]),
-        )
+        (&self.data[range.clone()], self.mask.map(|mask| &mask[range]))
     }
 }
 
@@ -30,19 +27,13 @@ impl<'a, T> Maps<'a, T> {
 /// `(inner, out)` in reverse order, for the gradient of the input.
 pub(super) fn taps<T: Real>(weight: &[T], out: usize, inner: usize, turn: bool) -> Vec<T> {
     let mut taps = vec![T::zero(); weight.len()];
-    taps.par_chunks_mut(out * inner)
-        .enumerate()
-        .for_each(|(tap, matrix)| {
-            let tap = if turn { 8 - tap } else { tap };
-            for (to, kernel) in matrix.iter_mut().enumerate() {
-                let from = if turn {
-                    to % out * inner + to / out
-                } else {
-                    to
-                };
-                *kernel = weight[from * 9 + tap];
-            }
-        });
+    taps.par_chunks_mut(out * inner).enumerate().for_each(|(tap, matrix)| {
+        let tap = if turn { 8 - tap } else { tap };
+        for (to, kernel) in matrix.iter_mut().enumerate() {
+            let from = if turn { to % out * inner + to / out } else { to };
+            *kernel = weight[from * 9 + tap];
+        }
+    });
     taps
 }
 
@@ -87,11 +78,8 @@ pub(super) fn convolve<T: Real>(
             let (pixels, channels) = (tile.pixels(), outputs.len());
             sums.resize(channels * pixels, T::zero());
             for tap in 0..9 {
-                let target = if tap == 0 {
-                    Target::set(sums, pixels)
-                } else {
-                    Target::add(sums, pixels)
-                };
+                let target =
+                    if tap == 0 { Target::set(sums, pixels) } else { Target::add(sums, pixels) };
                 let kernel = &taps[(tap * out + first) * inner..];
                 let shifted = &copy[tile.offset(tap)..];
                 product(
@@ -107,11 +95,7 @@ pub(super) fn convolve<T: Real>(
                 for (row, sums) in rows.chunks_mut(width).zip(sums.chunks(tile.pitch())) {
                     for (y, &sum) in row.iter_mut().zip(sums) {
                         let value = sum + bias;
-                        *y = if rectify && value <= T::zero() {
-                            T::zero()
-                        } else {
-                            value
-                        };
+                        *y = if rectify && value <= T::zero() { T::zero() } else { value };
                     }
                 }
             }

@@ -37,40 +37,45 @@ pub fn conv3x3(
     bias: Option<&Tensor>,
     rectify: bool,
 ) -> Result<Tensor> {
-    let [batch, channels, height, width] = check::maps(OP, xs)?;
-    let out = match *weight.dims() {
-        [out, inner, 3, 3] if out > 0 && inner == channels => out,
-        _ => {
-            let expected = format!("(channels_out, {channels}, 3, 3)");
-            return Err(check::shape_error(OP, "the weight", expected, weight));
-        }
-    };
-    let mut all = vec![xs, weight];
-    if let Some(bias) = bias {
-        check::dims(OP, "the bias", bias, &[out])?;
-        all.push(bias);
+    let op = Conv::new(xs, weight, bias, rectify)?;
+    if check::affine_on_cpu(OP, xs, weight, bias)? {
+        Ok(apply(op, xs, weight, bias)?)
+    } else {
+        composed::conv3x3(xs, weight, bias, rectify)
     }
-    if !check::on_cpu(OP, &all)? {
-        return composed::conv3x3(xs, weight, bias, rectify);
-    }
-    let op = Conv {
-        batch,
-        channels,
-        out,
-        height,
-        width,
-        rectify,
-    };
-    Ok(apply(op, xs, weight, bias)?)
 }
 
-struct Conv {
+/// The sizes of the arguments.
+pub(crate) struct Conv {
     batch: usize,
     channels: usize,
     out: usize,
     height: usize,
     width: usize,
     rectify: bool,
+}
+
+impl Conv {
+    /// Checks the arguments.
+    pub(crate) fn new(
+        xs: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        rectify: bool,
+    ) -> Result<Self> {
+        let [batch, channels, height, width] = check::maps(OP, xs)?;
+        let out = match *weight.dims() {
+            [out, inner, 3, 3] if out > 0 && inner == channels => out,
+            _ => {
+                let expected = format!("(channels_out, {channels}, 3, 3)");
+                return Err(check::shape_error(OP, "the weight", expected, weight));
+            }
+        };
+        if let Some(bias) = bias {
+            check::dims(OP, "the bias", bias, &[out])?;
+        }
+        Ok(Self { batch, channels, out, height, width, rectify })
+    }
 }
 
 impl Affine for Conv {
@@ -83,27 +88,13 @@ impl Affine for Conv {
     fn forward<T: Real>(&self, xs: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
         let shape = [self.batch, self.channels, self.height, self.width];
         let taps = taps(weight, self.out, self.channels, false);
-        convolve(
-            &Maps {
-                data: xs,
-                mask: None,
-                shape,
-            },
-            &taps,
-            self.out,
-            bias,
-            self.rectify,
-        )
+        convolve(&Maps { data: xs, mask: None, shape }, &taps, self.out, bias, self.rectify)
     }
 
     fn backward<T: Real>(&self, given: Given<'_, T>, wanted: Wanted) -> Grads<T> {
         let mask = if self.rectify { Some(given.ys) } else { None };
         let shape = [self.batch, self.out, self.height, self.width];
-        let grad = Maps {
-            data: given.grad,
-            mask,
-            shape,
-        };
+        let grad = Maps { data: given.grad, mask, shape };
         let mut grads = Grads::default();
         if wanted.xs {
             let taps = taps(given.weight, self.out, self.channels, true);
@@ -111,11 +102,7 @@ impl Affine for Conv {
         }
         if wanted.weight || wanted.bias {
             let shape = [self.batch, self.channels, self.height, self.width];
-            let xs = Maps {
-                data: given.xs,
-                mask: None,
-                shape,
-            };
+            let xs = Maps { data: given.xs, mask: None, shape };
             (grads.weight, grads.bias) = weight_grad(&xs, &grad, wanted.weight);
         }
         grads

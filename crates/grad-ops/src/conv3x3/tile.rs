@@ -22,24 +22,14 @@ impl Tiling {
     pub(super) fn new(height: usize, width: usize) -> Self {
         let rows = (Self::PIXELS / (width + 2)).clamp(1, height);
         let rows = height.div_ceil(height.div_ceil(rows));
-        Self {
-            height,
-            width,
-            rows,
-            count: height.div_ceil(rows),
-        }
+        Self { height, width, rows, count: height.div_ceil(rows) }
     }
 
     /// The tile of this index.
     pub(super) fn tile(self, index: usize) -> Tile {
         let top = index * self.rows;
         let rows = self.rows.min(self.height - top);
-        Tile {
-            height: self.height,
-            width: self.width,
-            top,
-            rows,
-        }
+        Tile { height: self.height, width: self.width, top, rows }
     }
 }
 

@@ -62,23 +62,21 @@ pub(super) fn weight_grad<T: Real>(
     );
 
     let mut dw = vec![T::zero(); taps * 3 * matrix];
-    dw.par_chunks_mut(9 * inner)
-        .enumerate()
-        .for_each_init(Vec::new, |total, (channel, dw)| {
-            for tap in 0..9 {
-                total.clear();
-                total.resize(inner, T::zero());
-                for sums in sums.chunks(size).skip(tap / 3).step_by(3) {
-                    let sums = &sums[tap % 3 * matrix + channel * inner..];
-                    for (total, &sum) in total.iter_mut().zip(sums) {
-                        *total += sum;
-                    }
-                }
-                for (kernel, &total) in dw.chunks_exact_mut(9).zip(total.iter()) {
-                    kernel[tap] = total;
+    dw.par_chunks_mut(9 * inner).enumerate().for_each_init(Vec::new, |total, (channel, dw)| {
+        for tap in 0..9 {
+            total.clear();
+            total.resize(inner, T::zero());
+            for sums in sums.chunks(size).skip(tap / 3).step_by(3) {
+                let sums = &sums[tap % 3 * matrix + channel * inner..];
+                for (total, &sum) in total.iter_mut().zip(sums) {
+                    *total += sum;
                 }
             }
-        });
+            for (kernel, &total) in dw.chunks_exact_mut(9).zip(total.iter()) {
+                kernel[tap] = total;
+            }
+        }
+    });
     let mut db = vec![T::zero(); out];
     for sums in sums.chunks(size).step_by(3) {
         for (db, &sum) in db.iter_mut().zip(&sums[taps * matrix..]) {

@@ -87,11 +87,7 @@ impl<A: Affine> Op<A> {
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let bias = bias.filter(|bias| bias.track_op());
-        let wanted = Wanted {
-            xs: xs.track_op(),
-            weight: weight.track_op(),
-            bias: bias.is_some(),
-        };
+        let wanted = Wanted { xs: xs.track_op(), weight: weight.track_op(), bias: bias.is_some() };
         dispatch!(A::NAME, grad.dtype(), T => {
             let grad = grad.contiguous()?;
             let (input, matrix) = (Reader::new(xs), Reader::new(weight));
@@ -153,11 +149,7 @@ impl<A: Affine> CustomOp3 for Op<A> {
         bias: &CpuStorage,
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        self.forward(
-            (xs, xs_layout),
-            (weight, weight_layout),
-            Some((bias, bias_layout)),
-        )
+        self.forward((xs, xs_layout), (weight, weight_layout), Some((bias, bias_layout)))
     }
 
     fn bwd(

@@ -26,16 +26,8 @@ impl<'a, T> Mat<'a, T> {
         (rows, cols): (usize, usize),
         strides: (usize, usize),
     ) -> Self {
-        assert!(
-            extent(rows, cols, strides) <= data.len(),
-            "a matrix exceeds its slice"
-        );
-        Self {
-            data,
-            rows,
-            cols,
-            strides,
-        }
+        assert!(extent(rows, cols, strides) <= data.len(), "a matrix exceeds its slice");
+        Self { data, rows, cols, strides }
     }
 
     /// A matrix stored row by row without gaps.
@@ -71,11 +63,7 @@ impl<'a, T> Mat<'a, T> {
 
 /// Number of elements from the first to the last of a matrix.
 fn extent(rows: usize, cols: usize, strides: (usize, usize)) -> usize {
-    if rows == 0 || cols == 0 {
-        0
-    } else {
-        (rows - 1) * strides.0 + (cols - 1) * strides.1 + 1
-    }
+    if rows == 0 || cols == 0 { 0 } else { (rows - 1) * strides.0 + (cols - 1) * strides.1 + 1 }
 }
 
 /// Where a product goes: the rows lie `stride` apart, the elements of a row side by side.
@@ -88,33 +76,19 @@ pub(crate) struct Target<'a, T> {
 impl<'a, T> Target<'a, T> {
     /// Overwrites what is there, which may be anything.
     pub(crate) fn set(data: &'a mut [T], stride: usize) -> Self {
-        Self {
-            data,
-            stride,
-            add: false,
-        }
+        Self { data, stride, add: false }
     }
 
     /// Adds to what is there.
     pub(crate) fn add(data: &'a mut [T], stride: usize) -> Self {
-        Self {
-            data,
-            stride,
-            add: true,
-        }
+        Self { data, stride, add: true }
     }
 }
 
 /// Computes `scale · a · b` on the calling thread.
 pub(crate) fn product<T: Real>(to: Target<'_, T>, scale: T, a: Mat<'_, T>, b: Mat<'_, T>) {
-    assert!(
-        a.cols == b.rows && b.cols <= to.stride,
-        "matrices do not fit"
-    );
-    assert!(
-        extent(a.rows, b.cols, (to.stride, 1)) <= to.data.len(),
-        "a product exceeds its slice"
-    );
+    assert!(a.cols == b.rows && b.cols <= to.stride, "matrices do not fit");
+    assert!(extent(a.rows, b.cols, (to.stride, 1)) <= to.data.len(), "a product exceeds its slice");
     // SAFETY: by the assertions here and those in `Mat` everything lies within the slices.
     unsafe { raw_product(to.data.as_mut_ptr(), to.stride, to.add, scale, a, b) };
 }
@@ -170,14 +144,8 @@ impl<T> Shared<T> {
 
 /// Computes `a · b` on the threads of the pool.
 pub(crate) fn parallel_product<T: Real>(to: Target<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>) {
-    assert!(
-        a.cols == b.rows && b.cols <= to.stride,
-        "matrices do not fit"
-    );
-    assert!(
-        extent(a.rows, b.cols, (to.stride, 1)) <= to.data.len(),
-        "a product exceeds its slice"
-    );
+    assert!(a.cols == b.rows && b.cols <= to.stride, "matrices do not fit");
+    assert!(extent(a.rows, b.cols, (to.stride, 1)) <= to.data.len(), "a product exceeds its slice");
     let plan = Plan::new(a.rows, b.cols, a.cols);
     if plan.terms > 1 {
         return split_sum(to, a, b, &plan);
@@ -197,32 +165,22 @@ fn split_sum<T: Real>(to: Target<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, plan: &Pl
     let (rows, cols) = (a.rows, b.cols);
     let step = a.cols.div_ceil(plan.terms);
     let mut terms = vec![T::zero(); plan.terms * rows * cols];
-    terms
-        .par_chunks_mut(rows * cols)
-        .enumerate()
-        .for_each(|(index, term)| {
-            let range = (index * step).min(a.cols)..((index + 1) * step).min(a.cols);
-            let (a, b) = (a.part(0..rows, range.clone()), b.part(range, 0..cols));
-            product(Target::set(term, cols), T::one(), a, b);
-        });
+    terms.par_chunks_mut(rows * cols).enumerate().for_each(|(index, term)| {
+        let range = (index * step).min(a.cols)..((index + 1) * step).min(a.cols);
+        let (a, b) = (a.part(0..rows, range.clone()), b.part(range, 0..cols));
+        product(Target::set(term, cols), T::one(), a, b);
+    });
     let last = (rows - 1) * to.stride + cols;
     let target = to.data.get_mut(..last).unwrap_or_default();
-    target
-        .par_chunks_mut(to.stride)
-        .enumerate()
-        .for_each(|(row, target)| {
-            let target = target.get_mut(..cols).unwrap_or_default();
-            for (index, term) in terms.chunks_exact(rows * cols).enumerate() {
-                let term = term.get(row * cols..).unwrap_or_default();
-                for (sum, &term) in target.iter_mut().zip(term) {
-                    *sum = if index == 0 && !to.add {
-                        term
-                    } else {
-                        *sum + term
-                    };
-                }
+    target.par_chunks_mut(to.stride).enumerate().for_each(|(row, target)| {
+        let target = target.get_mut(..cols).unwrap_or_default();
+        for (index, term) in terms.chunks_exact(rows * cols).enumerate() {
+            let term = term.get(row * cols..).unwrap_or_default();
+            for (sum, &term) in target.iter_mut().zip(term) {
+                *sum = if index == 0 && !to.add { term } else { *sum + term };
             }
-        });
+        }
+    });
 }
 
 /// How a product is cut.
@@ -257,16 +215,8 @@ impl Plan {
         );
         let terms = (wanted / (down * across)).clamp(1, (depth / 256).max(1));
         // Cutting the sums replaces the tiles: their partial results are whole products.
-        let terms = if terms > 1 {
-            wanted.clamp(1, (depth / 256).max(1))
-        } else {
-            1
-        };
-        Self {
-            shape: (rows, cols),
-            tile,
-            terms,
-        }
+        let terms = if terms > 1 { wanted.clamp(1, (depth / 256).max(1)) } else { 1 };
+        Self { shape: (rows, cols), tile, terms }
     }
 
     fn tiles(&self) -> Vec<(Range<usize>, Range<usize>)> {
@@ -288,38 +238,21 @@ mod tests {
 
     #[test]
     fn products_are_right_however_they_are_cut() {
-        for (rows, cols, depth) in [
-            (1, 1, 1),
-            (3, 5, 7),
-            (130, 70, 300),
-            (9, 11, 9000),
-            (700, 40, 65),
-        ] {
-            let a: Vec<f64> = (0..rows * depth)
-                .map(|i| ((i * 37) % 19) as f64 - 9.0)
-                .collect();
-            let b: Vec<f64> = (0..depth * cols)
-                .map(|i| ((i * 53) % 23) as f64 - 11.0)
-                .collect();
+        for (rows, cols, depth) in
+            [(1, 1, 1), (3, 5, 7), (130, 70, 300), (9, 11, 9000), (700, 40, 65)]
+        {
+            let a: Vec<f64> = (0..rows * depth).map(|i| ((i * 37) % 19) as f64 - 9.0).collect();
+            let b: Vec<f64> = (0..depth * cols).map(|i| ((i * 53) % 23) as f64 - 11.0).collect();
             let stride = cols + 3;
             let mut got = vec![1.0; rows * stride];
             let right = Mat::new(&b, depth, cols);
-            parallel_product(
-                Target::add(&mut got, stride),
-                Mat::new(&a, rows, depth),
-                right,
-            );
+            parallel_product(Target::add(&mut got, stride), Mat::new(&a, rows, depth), right);
             for i in 0..rows {
                 for j in 0..stride {
-                    let sum: f64 = (0..depth)
-                        .map(|l| a[i * depth + l] * b[(l * cols + j) % b.len()])
-                        .sum();
+                    let sum: f64 =
+                        (0..depth).map(|l| a[i * depth + l] * b[(l * cols + j) % b.len()]).sum();
                     let expected = if j < cols { 1.0 + sum } else { 1.0 };
-                    assert_eq!(
-                        got[i * stride + j],
-                        expected,
-                        "{rows} {cols} {depth} at {i} {j}"
-                    );
+                    assert_eq!(got[i * stride + j], expected, "{rows} {cols} {depth} at {i} {j}");
                 }
             }
         }

@@ -21,12 +21,9 @@ pub(crate) fn build<T: Real>(
 ) -> Vec<T> {
     let mut all = Vec::with_capacity(len);
     let spare = &mut all.spare_capacity_mut()[..len];
-    spare
-        .par_chunks_mut(size.max(1))
-        .enumerate()
-        .for_each(|(index, piece)| {
-            fill(index, zeroed(piece));
-        });
+    spare.par_chunks_mut(size.max(1)).enumerate().for_each(|(index, piece)| {
+        fill(index, zeroed(piece));
+    });
     // SAFETY: the pieces cover the first `len` elements, and `zeroed` has written all of them.
     unsafe { all.set_len(len) };
     all
@@ -41,10 +38,7 @@ pub(crate) fn build_with_sums<T: Real>(
     fill: impl Fn(usize, &mut [T], &mut [T]) + Sync,
 ) -> (Vec<T>, Vec<T>) {
     if side == 0 {
-        return (
-            build(len, size, |index, piece| fill(index, piece, &mut [])),
-            Vec::new(),
-        );
+        return (build(len, size, |index, piece| fill(index, piece, &mut [])), Vec::new());
     }
     let mut all = Vec::with_capacity(len);
     let spare = &mut all.spare_capacity_mut()[..len];
@@ -64,24 +58,21 @@ pub(crate) fn build_with_sums<T: Real>(
 pub(crate) fn add_up<T: Real>(terms: &[T], len: usize) -> Vec<T> {
     let (first, rest) = terms.split_at(len.min(terms.len()));
     let mut sums = first.to_vec();
-    sums.par_chunks_mut(PIECE)
-        .enumerate()
-        .for_each(|(index, sums)| {
-            for term in rest.chunks_exact(len) {
-                for (sum, &term) in sums.iter_mut().zip(&term[index * PIECE..]) {
-                    *sum += term;
-                }
+    sums.par_chunks_mut(PIECE).enumerate().for_each(|(index, sums)| {
+        for term in rest.chunks_exact(len) {
+            for (sum, &term) in sums.iter_mut().zip(&term[index * PIECE..]) {
+                *sum += term;
             }
-        });
+        }
+    });
     sums
 }
 
 /// The sum of `f` over ranges of a fixed size that cover `0..len`, added in order.
 pub(crate) fn sum(len: usize, f: impl Fn(Range<usize>) -> f64 + Sync) -> f64 {
     let ranges = (0..len.div_ceil(PIECE)).into_par_iter();
-    let terms: Vec<f64> = ranges
-        .map(|index| f(index * PIECE..((index + 1) * PIECE).min(len)))
-        .collect();
+    let terms: Vec<f64> =
+        ranges.map(|index| f(index * PIECE..((index + 1) * PIECE).min(len))).collect();
     terms.into_iter().sum()
 }
 

@@ -75,13 +75,7 @@ impl Real for f32 {
         let r = madd::<FMA>(n, -LN_2_LOW, madd::<FMA>(n, -LN_2_HIGH, x));
         let tail = polynomial::<FMA, 5>(
             r,
-            [
-                1.381_459_8e-3,
-                8.368_717e-3,
-                4.166_839e-2,
-                1.666_652_1e-1,
-                4.999_999_3e-1,
-            ],
+            [1.381_459_8e-3, 8.368_717e-3, 4.166_839e-2, 1.666_652_1e-1, 4.999_999_3e-1],
         );
         let mantissa = madd::<FMA>(r * r, tail, r) + 1.0;
         // n lies in [-126, 128]. Two factors, because 2^128 is no finite number.
@@ -114,10 +108,7 @@ impl Real for f32 {
         let bell = (self * self * -0.5).fast_exp::<FMA>();
         let tail = 0.5 * bell * t * fitted;
         // The inverse root of 2 pi.
-        (
-            if self > 0.0 { 1.0 - tail } else { tail },
-            bell * 0.398_942_3,
-        )
+        (if self > 0.0 { 1.0 - tail } else { tail }, bell * 0.398_942_3)
     }
 }
 
@@ -164,10 +155,7 @@ mod tests {
             let expected = f64::from(x).exp();
             for got in [exp, fused] {
                 let error = (f64::from(got) - expected).abs();
-                assert!(
-                    error <= 2e-7 * expected + 1.3e-38,
-                    "exp({x}) = {got}, not {expected}"
-                );
+                assert!(error <= 2e-7 * expected + 1.3e-38, "exp({x}) = {got}, not {expected}");
             }
         }
         for index in -20_000..=20_000 {
@@ -177,10 +165,7 @@ mod tests {
                 let error = (f64::from(got.0) - expected.0).abs();
                 assert!(error <= 2e-7, "Φ({x}) = {}, not {}", got.0, expected.0);
                 // The rounding of x² / 2 is what remains far out.
-                assert!(
-                    error <= (5e-7 + 1e-7 * f64::from(x * x)) * expected.0 + 1e-37,
-                    "Φ({x})"
-                );
+                assert!(error <= (5e-7 + 1e-7 * f64::from(x * x)) * expected.0 + 1e-37, "Φ({x})");
                 assert!((f64::from(got.1) - expected.1).abs() <= 1.2e-7, "φ({x})");
             }
         }

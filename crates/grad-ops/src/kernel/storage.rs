@@ -51,15 +51,9 @@ pub(crate) fn tensor<T: WithDType>(data: Vec<T>, shape: impl Into<Shape>) -> Res
 
 /// Calls `f` with the elements of a contiguous tensor for writing.
 pub(crate) fn write<T: Real, R>(tensor: &Tensor, f: impl FnOnce(&mut [T]) -> R) -> Result<R> {
-    let op = Write {
-        call: RefCell::new(Some(f)),
-        result: RefCell::new(None),
-        of: PhantomData,
-    };
+    let op = Write { call: RefCell::new(Some(f)), result: RefCell::new(None), of: PhantomData };
     tensor.inplace_op1(&op)?;
-    op.result
-        .into_inner()
-        .ok_or_else(|| Error::RequiresContiguous { op: "write" }.bt())
+    op.result.into_inner().ok_or_else(|| Error::RequiresContiguous { op: "write" }.bt())
 }
 
 /// Runs a closure once as an in-place operation, the only public way to mutable storage.

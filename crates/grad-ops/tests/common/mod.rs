@@ -56,21 +56,12 @@ fn layer_norm(xs: &[usize]) -> Case {
 fn elementwise(xs: &[usize]) -> [Case; 3] {
     let unary =
         |name: &str, fused: fn(&Tensor) -> Result<Tensor>, other: fn(&Tensor) -> Result<Tensor>| {
-            case(
-                name,
-                &[xs],
-                move |args| fused(&args[0]),
-                move |args| other(&args[0]),
-            )
+            case(name, &[xs], move |args| fused(&args[0]), move |args| other(&args[0]))
         };
     [
         unary("gelu", grad_ops::gelu, composed::gelu),
         unary("relu", grad_ops::relu, composed::relu),
-        unary(
-            "softmax",
-            grad_ops::softmax_last_dim,
-            composed::softmax_last_dim,
-        ),
+        unary("softmax", grad_ops::softmax_last_dim, composed::softmax_last_dim),
     ]
 }
 
@@ -192,22 +183,14 @@ pub(crate) fn large() -> Vec<Case> {
 pub(crate) fn normal(shape: &[usize], seed: u64) -> Tensor {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let count = shape.iter().product();
-    let data: Vec<f64> = (0..count)
-        .map(|_| StandardNormal.sample(&mut rng))
-        .collect();
+    let data: Vec<f64> = (0..count).map(|_| StandardNormal.sample(&mut rng)).collect();
     Tensor::from_vec(data, shape, &Device::Cpu).unwrap()
 }
 
 /// Arguments of a case.
 pub(crate) fn arguments(case: &Case, dtype: DType) -> Vec<Tensor> {
-    let normals = case
-        .shapes
-        .iter()
-        .zip(1..)
-        .map(|(shape, seed)| normal(shape, seed));
-    normals
-        .map(|tensor| tensor.to_dtype(dtype).unwrap())
-        .collect()
+    let normals = case.shapes.iter().zip(1..).map(|(shape, seed)| normal(shape, seed));
+    normals.map(|tensor| tensor.to_dtype(dtype).unwrap()).collect()
 }
 
 /// Output and gradients of all arguments, for a fixed gradient of the output.
@@ -215,17 +198,11 @@ pub(crate) fn run(
     function: &dyn Fn(&[Tensor]) -> Result<Tensor>,
     args: &[Tensor],
 ) -> (Tensor, Vec<Tensor>) {
-    let vars: Vec<Var> = args
-        .iter()
-        .map(|arg| Var::from_tensor(arg).unwrap())
-        .collect();
+    let vars: Vec<Var> = args.iter().map(|arg| Var::from_tensor(arg).unwrap()).collect();
     let args: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
     let ys = function(&args).unwrap();
     let grads = objective(&ys).backward().unwrap();
-    let grads = vars
-        .iter()
-        .map(|var| grads.get(var).unwrap().clone())
-        .collect();
+    let grads = vars.iter().map(|var| grads.get(var).unwrap().clone()).collect();
     (ys.detach(), grads)
 }
 
@@ -237,13 +214,7 @@ pub(crate) fn objective(ys: &Tensor) -> Tensor {
 
 /// The elements in double precision.
 pub(crate) fn numbers(tensor: &Tensor) -> Vec<f64> {
-    tensor
-        .to_dtype(DType::F64)
-        .unwrap()
-        .flatten_all()
-        .unwrap()
-        .to_vec1()
-        .unwrap()
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 /// Asserts that two tensors agree up to `tolerance`, relative to the largest number.
