@@ -1,1 +1,13 @@
-//! Shared code of the programs.
+//! What the programs share: arguments, configuration files, progress, tables, pictures, output.
+//!
+//! Each program is a thin composition of the library crates; whatever two of them need stands
+//! here once.
+
+pub mod app;
+pub mod data;
+pub mod model;
+pub mod output;
+pub mod progress;
+pub mod training;
+
+pub use app::run;

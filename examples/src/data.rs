@@ -1,0 +1,153 @@
+//! Arguments that say which data, and how they are normalised and noised.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use hsi_data::{
+    Axes, BandSelection, DataSpec, Dataset, DatasetOptions, NormMode, Split, SplitKind, Subset,
+};
+use hsi_noise::NoisePipeline;
+
+/// Which cubes, and how they are cut.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// HySpecNet folder, folder of cubes, one cube file, or `synthetic[:N]`
+    #[arg(long)]
+    pub data: DataSpec,
+    /// Side of a sample in pixels [default: whole HySpecNet patches; of cubes their shortest side,
+    /// at most 128; 64 for synthetic scenes]
+    #[arg(long, value_name = "PIXELS")]
+    pub image_size: Option<usize>,
+    /// Pixels from one sample of a cube to the next [default: the image size]
+    #[arg(long, value_name = "PIXELS")]
+    pub stride: Option<usize>,
+    /// Bands of synthetic scenes [default: 202]
+    #[arg(long)]
+    pub bands: Option<usize>,
+    /// Bands of cube files that are used: `valid` leaves out nodata and bad bands, `hy-spec-net`
+    /// takes HySpecNet's 202 of EnMAP's 224, `all` takes every one
+    #[arg(long, value_parser = band_selection, default_value = "hy-spec-net")]
+    pub band_selection: BandSelection,
+    /// Order of the axes of cube files: `bhw` (band first) or `hwb` (band last) [default: that of
+    /// the format]
+    #[arg(long)]
+    pub axes: Option<Axes>,
+    /// Value of pixels without data
+    #[arg(long, allow_negative_numbers = true)]
+    pub nodata: Option<f64>,
+    /// Seed of splits, noise, initialisation, order and synthetic scenes
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+}
+
+fn band_selection(text: &str) -> Result<BandSelection, String> {
+    match text {
+        "valid" => Ok(BandSelection::Valid),
+        "hy-spec-net" => Ok(BandSelection::HySpecNet),
+        "all" => Ok(BandSelection::All),
+        _ => Err("should be `valid`, `hy-spec-net` or `all`".to_owned()),
+    }
+}
+
+impl DataArgs {
+    /// Opens the data set; `image_size` is used where the arguments name none.
+    ///
+    /// # Errors
+    /// When there is no data, or it cannot be read or cut.
+    pub fn open(&self, image_size: Option<usize>) -> Result<Arc<dyn Dataset>> {
+        let options = DatasetOptions {
+            patch_size: self.image_size.or(image_size),
+            stride: self.stride,
+            bands: self.bands,
+            seed: self.seed,
+            axes: self.axes.unwrap_or_default(),
+            nodata: self.nodata,
+            band_selection: self.band_selection,
+        };
+        Ok(self.data.open(&options)?)
+    }
+}
+
+/// The parts of a data set.
+pub struct Parts {
+    /// To train on.
+    pub train: Arc<dyn Dataset>,
+    /// To choose the model by.
+    pub validation: Arc<dyn Dataset>,
+    /// To report.
+    pub test: Arc<dyn Dataset>,
+}
+
+impl Parts {
+    /// Splits a data set.
+    ///
+    /// # Errors
+    /// When a part would be empty.
+    pub fn new(dataset: &Arc<dyn Dataset>, kind: SplitKind, seed: u64) -> Result<Self> {
+        let split = Split::new(dataset.as_ref(), kind, seed)?;
+        let part = |indices| -> Result<Arc<dyn Dataset>> {
+            Ok(Arc::new(Subset::new(Arc::clone(dataset), indices)?))
+        };
+        Ok(Self {
+            train: part(split.train)?,
+            validation: part(split.val)?,
+            test: part(split.test)?,
+        })
+    }
+}
+
+/// Which noise.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Noise and scale")]
+pub struct NoiseArgs {
+    /// `paper` (Gaussian 0.27, stripes on 40 % of the columns, clip), or models joined by `+`:
+    /// gaussian:SIGMA stripe:INTENSITY deadline:FRACTION impulse:FRACTION poisson:PEAK
+    /// niid:MIN:MAX snr:DB clip
+    #[arg(long, default_value = "paper")]
+    pub noise: NoisePipeline,
+    /// Standard deviation of the Gaussian of `paper` [default: 0.27]
+    #[arg(long, value_name = "SIGMA")]
+    pub noise_std: Option<f64>,
+    /// Intensity of the stripes of `paper` [default: 0.5]
+    #[arg(long, value_name = "INTENSITY")]
+    pub stripe_intensity: Option<f64>,
+}
+
+impl NoiseArgs {
+    /// The noise, with the changes to `paper` made.
+    ///
+    /// # Errors
+    /// When `paper` is to be changed but another noise was chosen, or a value cannot be used.
+    pub fn pipeline(&self) -> Result<NoisePipeline> {
+        if self.noise_std.is_none() && self.stripe_intensity.is_none() {
+            self.noise.validate()?;
+            return Ok(self.noise.clone());
+        }
+        if self.noise != NoisePipeline::paper() {
+            bail!(
+                "--noise-std and --stripe-intensity change `paper`, not `{}`",
+                self.noise
+            );
+        }
+        let (sigma, intensity) = (
+            self.noise_std.unwrap_or(0.27),
+            self.stripe_intensity.unwrap_or(0.5),
+        );
+        let noise = NoisePipeline::paper_with(sigma, intensity);
+        noise.validate()?;
+        Ok(noise)
+    }
+}
+
+/// Parses a list of normalisations.
+///
+/// # Errors
+/// When one of them is not known.
+pub fn normalisations(text: &str) -> Result<Vec<NormMode>> {
+    Ok(text
+        .split(',')
+        .map(|mode| mode.trim().parse())
+        .collect::<Result<_, _>>()?)
+}

@@ -1,0 +1,238 @@
+//! Trains a denoising model: encoder, head and method over any data.
+//!
+//! ```console
+//! $ cargo run --release --example train -- --method full --head unet --data synthetic:200
+//! ```
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use candle_core::DType;
+use clap::Parser;
+use hsi_data::{NormMode, SplitKind};
+use hsi_examples::app::Invocation;
+use hsi_examples::data::{DataArgs, NoiseArgs, Parts};
+use hsi_examples::model::{
+    DeviceChoice, EncoderArgs, HeadArgs, WeightsMode, existing, provide_weights,
+};
+use hsi_examples::output::{self, SamplePictures, print_line};
+use hsi_examples::progress::Bar;
+use hsi_examples::training::{self, EpochLog, EpochPictures, LoopArgs};
+use hsi_train::checkpoint::{self, Kind};
+use hsi_train::memory::CountingAllocator;
+use hsi_train::{
+    AdamW, AdamWConfig, Checkpoints, Degradation, Denoising, DenoisingModel, ENCODER, HEAD, Method,
+    ModelConfig, NoisySamples, Protocol, Report, Restorer, SampleSource, Trainer, evaluate,
+    groups_by_prefix,
+};
+use serde_json::json;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// Trains a denoising model.
+#[derive(Debug, Parser)]
+#[command(name = "train", args_override_self = true)]
+struct Arguments {
+    /// `full` trains everything, `frozen` the head only
+    #[arg(long)]
+    method: Method,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Split: easy (by patch, 70/20/10), hard (by tile, 70/20/10), random (by patch, 80/10/10)
+    #[arg(long, default_value = "easy")]
+    split: SplitKind,
+    /// How bands are brought to [0, 1]: oracle (range of the clean band, as published), from-noisy,
+    /// fixed:MIN:MAX
+    #[arg(long, default_value = "oracle")]
+    normalisation: NormMode,
+    #[command(flatten)]
+    noise: NoiseArgs,
+    #[command(flatten)]
+    encoder: EncoderArgs,
+    #[command(flatten)]
+    head: HeadArgs,
+    /// Pretrained encoder: a run of `pretrain`, or a .pth or .safetensors file [default: random]
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Which of the weights are used
+    #[arg(long, value_enum, default_value = "all")]
+    weights_mode: WeightsMode,
+    #[command(flatten)]
+    train: LoopArgs,
+    /// Learning rate of the encoder
+    #[arg(long, default_value_t = 1e-4)]
+    learning_rate: f64,
+    /// Learning rate of the head
+    #[arg(long, default_value_t = 1e-4)]
+    head_lr: f64,
+    /// Optimiser: adamw
+    #[arg(long, default_value = "adamw", value_parser = ["adamw"])]
+    optimizer: String,
+    /// Folder of a run, or its `last` checkpoint, to continue
+    #[arg(long)]
+    resume_from: Option<PathBuf>,
+    /// Where results go
+    #[arg(long, default_value = "runs/train")]
+    save_dir: PathBuf,
+    /// Epochs between two sets of sample pictures; 0: none
+    #[arg(long, default_value_t = 1)]
+    visualize_every: usize,
+    /// Validation samples in each set
+    #[arg(long, default_value_t = 2)]
+    visualize_samples: usize,
+    /// Where tensors live
+    #[arg(long, value_enum, default_value = "auto")]
+    device: DeviceChoice,
+    /// Number type of computation: f32
+    #[arg(long, default_value = "f32", value_parser = ["f32"])]
+    dtype: String,
+    /// Free cached device memory before training
+    #[arg(long)]
+    empty_cache: bool,
+    /// YAML, TOML or JSON file that supplies any of these flags; the command line wins
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    hsi_examples::run(train)
+}
+
+fn train(args: Arguments, invocation: Invocation) -> Result<()> {
+    let device = args.device.device()?;
+    training::empty_cache(args.empty_cache, &device)?;
+    let noise = args.noise.pipeline()?;
+    let dataset = args.data.open(None)?;
+    let (rows, cols) = dataset.size();
+    if rows != cols {
+        bail!(
+            "samples should be square, those of `{}` are {rows} x {cols}",
+            args.data.data
+        );
+    }
+    let parts = Parts::new(&dataset, args.split, args.data.seed)?;
+
+    let mut encoder = args.encoder.config(rows, dataset.bands());
+    let mut weights = None;
+    if let Some(path) = &args.weights {
+        let path = existing(path, "weights")?;
+        let (config, tensors, line) = provide_weights(&path, &encoder, args.weights_mode, &device)?;
+        encoder = config;
+        print_line(&line);
+        weights = Some(tensors);
+    }
+    let head = args.head.config(&encoder);
+    let config = ModelConfig {
+        encoder,
+        head,
+        method: args.method,
+    };
+    config.validate()?;
+    let loop_config = args.train.config(args.data.seed);
+    loop_config.validate()?;
+
+    let params = config.params(args.data.seed, DType::F32, &device);
+    params.provide(weights.into_iter().flatten());
+    let protocol = Protocol {
+        noise: noise.to_string(),
+        normalisation: args.normalisation.to_string(),
+        split: format!("{}, test", args.split.name()),
+        seed: args.data.seed,
+        data: args.data.data.to_string(),
+    };
+    let resume_key = json!({
+        "model": config, "protocol": protocol, "batch_size": loop_config.batch_size,
+        "gradient_accumulation_steps": loop_config.gradient_accumulation_steps,
+        "seed": loop_config.seed, "learning_rate": args.learning_rate, "head_lr": args.head_lr,
+        "weight_decay": args.train.weight_decay, "max_grad_norm": loop_config.max_grad_norm,
+        "schedule": loop_config.schedule, "image_size": rows, "bands": dataset.bands(),
+    });
+    let mut resumed = None;
+    if let Some(path) = &args.resume_from {
+        let last = checkpoint::open(path, Kind::Denoiser, true)?;
+        resumed = Some(last.resume(&resume_key, &device)?);
+        params.provide(last.tensors(&device)?);
+    }
+    let model = DenoisingModel::new(&config, &params)?;
+    params.release_provided();
+    let count = params.count();
+    print_line(&training::describe(count));
+
+    let settings = json!({ "model": config, "loop": loop_config, "protocol": protocol,
+        "wavelengths_nm": dataset.wavelengths_nm() });
+    let save_dir = output::begin(&args.save_dir, &invocation, &settings)?;
+    let degradation = Degradation {
+        noise,
+        normalisation: args.normalisation,
+        seed: args.data.seed,
+    };
+    let source = |dataset: &Arc<_>, fresh| -> Arc<dyn SampleSource> {
+        Arc::new(NoisySamples::new(
+            Arc::clone(dataset),
+            degradation.clone(),
+            fresh,
+        ))
+    };
+    let (train, validation) = (source(&parts.train, true), source(&parts.validation, false));
+    let rates = [(ENCODER, args.learning_rate), (HEAD, args.head_lr)];
+    let adamw = AdamWConfig {
+        weight_decay: args.train.weight_decay,
+        ..AdamWConfig::default()
+    };
+    let optimizer = AdamW::new(groups_by_prefix(params.trained(), &rates)?, adamw)?;
+    let checkpoints = Checkpoints::new(
+        &save_dir,
+        Kind::Denoiser,
+        &config,
+        json!(protocol),
+        resume_key,
+    )?;
+    let objective = Denoising::new(&model);
+    let mut bar = Bar::new();
+    let mut trainer = Trainer::new(loop_config, &objective, &params, optimizer)?
+        .with_checkpoints(checkpoints)
+        .with_curves(&save_dir)?
+        .with_progress(move |progress| bar.training(progress));
+    if let Some(resumed) = resumed {
+        trainer = trainer.resume(resumed)?;
+    }
+    let mut log = EpochLog {
+        pictures: Some(EpochPictures {
+            model: &model,
+            samples: Arc::clone(&validation),
+            dataset: Arc::clone(&parts.validation),
+            folder: save_dir.join("samples"),
+            count: args.visualize_samples,
+        }),
+        every: args.visualize_every,
+    };
+    let report = trainer.fit(&train, &validation, &mut log)?;
+    drop(trainer);
+    print_line(&training::describe_memory(&report.memory));
+    hsi_train::files::write_json(&save_dir.join("training.json"), &report)?;
+
+    let (restorer, _) = Restorer::load(&save_dir, &device)?;
+    let name = format!("{} {}", args.method, config.head.kind);
+    let estimators = training::final_estimators(&restorer, &name);
+    let labels = estimators.iter().map(|e| e.name().to_owned()).collect();
+    let count_pictures = args.visualize_samples;
+    let pictures = SamplePictures::new(
+        save_dir.join("test"),
+        count_pictures,
+        parts.test.as_ref(),
+        labels,
+    )?;
+    let mut rows = evaluate(
+        parts.test.as_ref(),
+        &degradation,
+        &estimators,
+        &mut |sample| pictures.draw(sample),
+    )?;
+    if let Some(row) = rows.pop() {
+        rows.push(training::with_training(row, &report, count));
+    }
+    output::finish(&save_dir, &Report { protocol, rows })
+}
