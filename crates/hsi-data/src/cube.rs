@@ -1,5 +1,6 @@
 //! The cube: samples, band-first, with their metadata.
 
+use std::fmt;
 use std::ops::Range;
 
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, ArrayViewMut3, Axis, Zip, s};
@@ -13,7 +14,7 @@ const CONVENTIONAL_NODATA: [f32; 2] = [-32768.0, -9999.0];
 
 /// A hyperspectral cube: `f32` samples in the layout `[bands, rows, cols]`, contiguous, none of
 /// the axes empty, with metadata that fits the number of bands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Cube {
     data: Array3<f32>,
     meta: CubeMeta,
@@ -166,6 +167,15 @@ impl Cube {
     /// [`Error::NotFinite`] with the number of samples and the place of the first.
     pub fn check_finite(&self) -> Result<()> {
         check_finite(self.view(), self.meta.nodata, || self.name())
+    }
+}
+
+impl fmt::Debug for Cube {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cube")
+            .field("shape", &self.data.shape())
+            .field("meta", &self.meta)
+            .finish_non_exhaustive()
     }
 }
 

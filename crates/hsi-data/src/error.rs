@@ -98,7 +98,7 @@ pub enum Error {
         got: usize,
     },
     /// The metadata file beside an array cannot be understood.
-    #[error("`{}`: {reason}", path.display())]
+    #[error("`{}`: bad metadata: {reason}", path.display())]
     Sidecar {
         /// The JSON file.
         path: PathBuf,

@@ -72,7 +72,11 @@ pub(crate) fn read_sidecar(array: &Path) -> Result<CubeMeta> {
         }
         Err(error) => return Err(Error::io(&path)(error)),
     };
-    let sidecar: Sidecar = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    // By way of a map, as a list would do for a struct too.
+    let object: Map<String, Value> =
+        serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let sidecar: Sidecar =
+        serde_json::from_value(object.into()).map_err(|error| bad(error.to_string()))?;
     let nodata = match sidecar.nodata {
         None => None,
         Some(Nodata::Number(number)) => Some(number),

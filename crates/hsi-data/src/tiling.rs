@@ -2,7 +2,6 @@
 
 use std::f64::consts::FRAC_PI_2;
 
-use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Array3, ArrayView3, Axis, Zip, s};
 
 use crate::error::{Error, Result};
@@ -183,18 +182,19 @@ fn reflect(index: usize, size: usize) -> usize {
 /// Joins processed tiles into an image, fading from tile to tile.
 ///
 /// The weight of a tile is a raised cosine over each overlap, which together with that of its
-/// neighbour is one; dividing by the sum of the weights makes it one also where three tiles meet
-/// along an axis. Memory: the image and one plane of weights.
+/// neighbour is one. The image is kept as the weighted mean of the tiles added so far, so the
+/// weights sum to one also where three tiles meet along an axis, and tiles that agree give exactly
+/// what they agree on. Memory: the image and one plane of weights.
 #[derive(Clone, Debug)]
 pub struct Blender {
-    sum: Array3<f32>,
+    mean: Array3<f32>,
     weight: Array2<f32>,
 }
 
 impl Blender {
     /// An empty image.
     pub fn new(bands: usize, rows: usize, cols: usize) -> Self {
-        Self { sum: Array3::zeros((bands, rows, cols)), weight: Array2::zeros((rows, cols)) }
+        Self { mean: Array3::zeros((bands, rows, cols)), weight: Array2::zeros((rows, cols)) }
     }
 
     /// Adds a processed tile; what lies beyond the edge of a small image is dropped.
@@ -206,7 +206,7 @@ impl Blender {
     /// [`Error::Shape`] if the samples do not fill the tile, [`Error::Window`] if the tile does
     /// not lie in the image.
     pub fn add(&mut self, tile: &Tile, samples: ArrayView3<'_, f32>) -> Result<()> {
-        let (bands, rows, cols) = self.sum.dim();
+        let (bands, rows, cols) = self.mean.dim();
         tile.check(rows, cols)?;
         let got = samples.dim();
         if got.0 != bands || got.1 < tile.rows || got.2 < tile.cols {
@@ -216,17 +216,20 @@ impl Blender {
         let down = ramp(tile.rows, tile.overlap.top, tile.overlap.bottom);
         let across = ramp(tile.cols, tile.overlap.left, tile.overlap.right);
         let window = s![tile.row..tile.row + tile.rows, tile.col..tile.col + tile.cols];
-        let weight =
-            Array2::from_shape_fn((tile.rows, tile.cols), |(r, c)| (down[r] * across[c]) as f32);
-        let mut place = self.weight.slice_mut(window);
-        place += &weight;
+        // The share of this tile in the mean of all tiles up to it.
+        let mut total = self.weight.slice_mut(window);
+        let share = Array2::from_shape_fn((tile.rows, tile.cols), |(r, c)| {
+            let weight = (down[r] * across[c]) as f32;
+            total[[r, c]] += weight;
+            weight / total[[r, c]]
+        });
         let samples = samples.slice(s![.., ..tile.rows, ..tile.cols]);
-        Zip::from(self.sum.axis_iter_mut(Axis(0))).and(samples.axis_iter(Axis(0))).par_for_each(
+        Zip::from(self.mean.axis_iter_mut(Axis(0))).and(samples.axis_iter(Axis(0))).par_for_each(
             |mut band, samples| {
                 Zip::from(band.slice_mut(window))
                     .and(samples)
-                    .and(&weight)
-                    .for_each(|sum, &sample, &weight| *sum += weight * sample);
+                    .and(&share)
+                    .for_each(|mean, &sample, &share| *mean += share * (sample - *mean));
             },
         );
         Ok(())
@@ -240,13 +243,11 @@ impl Blender {
     /// # Errors
     /// [`Error::Uncovered`] if a pixel belongs to no tile that was added.
     pub fn finish(self) -> Result<Array3<f32>> {
-        let Self { mut sum, weight } = self;
-        let pixels = weight.iter().filter(|&&w| w <= 0.0).count();
+        let pixels = self.weight.iter().filter(|&&w| w <= 0.0).count();
         if pixels > 0 {
-            return Err(Error::Uncovered { pixels, total: weight.len() });
+            return Err(Error::Uncovered { pixels, total: self.weight.len() });
         }
-        sum.axis_iter_mut(Axis(0)).into_par_iter().for_each(|mut band| band /= &weight);
-        Ok(sum)
+        Ok(self.mean)
     }
 }
 

@@ -32,7 +32,6 @@ impl MappedNpy {
     ///
     /// # Errors
     /// Those of [`inspect`](super::inspect), [`Error::NotACube`], and [`Error::EmptyCube`].
-    #[allow(unsafe_code)]
     pub fn open(path: impl AsRef<Path>, axes: Axes) -> Result<Self> {
         let path = path.as_ref();
         let (file, info) = open_checked(path)?;

@@ -215,7 +215,7 @@ impl Landscape {
                 half: (0.5 * size * long, 0.5 * size),
                 angle: turned,
                 roof: pick(rng, ROOFS),
-                gain: 0.85 + 0.9 * rng.random::<f32>().powi(2),
+                gain: 0.85 + 1.1 * rng.random::<f32>().powi(3),
                 height: rng.random_range(0.1..0.9),
             };
             let in_town = self.town_cover(centre.0, centre.1) > 0.5;

@@ -14,7 +14,7 @@ use crate::cube::Cube;
 use crate::error::Result;
 use crate::meta::CubeMeta;
 
-/// Planes of the landscape: the share of each material times the gain, and the same in the shade.
+/// Planes of the painted landscape: the share of each material times the gain, then the shade.
 const PLANES: usize = COUNT + 1;
 
 /// Makes a scene of reflectance, about 0 to 0.7, the same for the same seed on any number of

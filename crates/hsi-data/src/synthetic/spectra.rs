@@ -84,7 +84,7 @@ fn green_plant(rng: &mut ChaCha8Rng, nir: std::ops::Range<f32>) -> impl Fn(f32) 
 /// Straw, dry grass and stubble: rising, with cellulose and lignin absorptions.
 fn dry_plant(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
     let mut draw = |low: f32, high: f32| rng.random_range(low..high);
-    let (base, top) = (draw(0.04, 0.10), draw(0.26, 0.45));
+    let (base, top) = (draw(0.03, 0.08), draw(0.20, 0.40));
     let (centre, width) = (draw(640.0, 760.0), draw(90.0, 150.0));
     let (cellulose, lignin, moisture) = (draw(0.08, 0.22), draw(0.06, 0.16), draw(0.1, 0.45));
     let (chlorophyll, decline) = (draw(0.0, 0.3), draw(0.15, 0.35));
@@ -102,7 +102,7 @@ fn dry_plant(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
 /// Bare soil: a rising slope with iron, moisture, clay and carbonate.
 fn soil(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
     let mut draw = |low: f32, high: f32| rng.random_range(low..high);
-    let (top, rate) = (draw(0.18, 0.48), draw(350.0, 900.0));
+    let (top, rate) = (draw(0.12, 0.40), draw(350.0, 900.0));
     let (floor, iron, moisture) = (draw(0.08, 0.2), draw(0.0, 0.18), draw(0.0, 0.5));
     let (clay, carbonate) = (draw(0.02, 0.14), draw(0.0, 0.1));
     move |nm| {
@@ -148,7 +148,7 @@ fn pavement(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
 /// Concrete and light gravel: bright from the red on, with carbonate.
 fn concrete(rng: &mut ChaCha8Rng) -> impl Fn(f32) -> f32 + use<> {
     let mut draw = |low: f32, high: f32| rng.random_range(low..high);
-    let (low, high) = (draw(0.10, 0.22), draw(0.24, 0.46));
+    let (low, high) = (draw(0.09, 0.22), draw(0.20, 0.46));
     let (centre, carbonate, bound) = (draw(500.0, 620.0), draw(0.02, 0.12), draw(0.05, 0.25));
     let decline = draw(0.0, 0.3);
     move |nm| {
