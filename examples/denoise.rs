@@ -36,11 +36,7 @@ struct Arguments {
     /// File to write, or the folder for `*_denoised.*` where the input is a folder
     output: PathBuf,
     /// Folder of a run of `train`, or one of its checkpoints
-    #[arg(
-        long,
-        conflicts_with = "baseline",
-        required_unless_present = "baseline"
-    )]
+    #[arg(long, conflicts_with = "baseline", required_unless_present = "baseline")]
     checkpoint: Option<PathBuf>,
     /// Classical method
     #[arg(long)]
@@ -109,15 +105,9 @@ fn denoise(args: Arguments, invocation: Invocation) -> Result<()> {
         rows.extend(denoise_file(&args, &estimate, input, output, &save_dir)?);
     }
     let peak = peak_bytes_ever();
-    print_line(&format!(
-        "peak memory {:.0} MiB",
-        peak as f64 / f64::from(1 << 20)
-    ));
+    print_line(&format!("peak memory {:.0} MiB", peak as f64 / f64::from(1 << 20)));
     let protocol = Protocol {
-        noise: args
-            .add_noise
-            .as_ref()
-            .map_or("none added".to_owned(), ToString::to_string),
+        noise: args.add_noise.as_ref().map_or("none added".to_owned(), ToString::to_string),
         normalisation: args.normalisation.to_string(),
         split: "all".to_owned(),
         seed: args.seed,
@@ -138,27 +128,19 @@ fn pairs(input: &Path, output: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     }
     if !input.is_dir() {
         if output.is_dir() {
-            bail!(
-                "the output `{}` is a folder, the input is a file",
-                output.display()
-            );
+            bail!("the output `{}` is a folder, the input is a file", output.display());
         }
         Format::from_extension(output)?;
         return Ok(vec![(input.to_path_buf(), output.to_path_buf())]);
     }
     if output.is_file() {
-        bail!(
-            "the output `{}` is a file, the input is a folder",
-            output.display()
-        );
+        bail!("the output `{}` is a file, the input is a folder", output.display());
     }
     let mut pairs = Vec::new();
     let entries = std::fs::read_dir(input)
         .with_context(|| format!("cannot read the folder `{}`", input.display()))?;
     for entry in entries {
-        let path = entry
-            .with_context(|| format!("cannot read `{}`", input.display()))?
-            .path();
+        let path = entry.with_context(|| format!("cannot read `{}`", input.display()))?.path();
         if path.is_file() && Format::from_extension(&path).is_ok() {
             let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_owned();
             let mut name = part(path.file_stem());
@@ -210,11 +192,7 @@ fn denoise_file(
 
     let start = Instant::now();
     let mut bar = Bar::new();
-    let label = input
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let label = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let result = match estimate {
         Estimate::Model(restorer) => {
             let mut progress = |done, total| bar.show(&label, done, total);
@@ -236,25 +214,13 @@ fn denoise_file(
         cube.rows(),
         cube.cols()
     ));
-    draw(
-        &cube,
-        &bands,
-        &image,
-        &result,
-        &save_dir.join(picture_name(output)),
-    )?;
+    draw(&cube, &bands, &image, &result, &save_dir.join(picture_name(output)))?;
     let row = match &noised {
         None => Vec::new(),
         Some(clean) => {
             let mut builder = RowBuilder::default();
-            let (clean, result) = (
-                range.normalize(clean.view())?,
-                range.normalize(result.view())?,
-            );
-            builder.add(
-                &Metrics::compute(clean.view(), result.view(), 1.0)?,
-                seconds,
-            );
+            let (clean, result) = (range.normalize(clean.view())?, range.normalize(result.view())?);
+            builder.add(&Metrics::compute(clean.view(), result.view(), 1.0)?, seconds);
             let name = match estimate {
                 Estimate::Model(restorer) => restorer.model().config().method.to_string(),
                 Estimate::Baseline(baseline) => baseline.name().to_owned(),
@@ -319,23 +285,19 @@ fn put_bands(
         let estimate = result.index_axis(Axis(0), from);
         match nodata {
             None => plane.assign(&estimate),
-            Some(mask) => ndarray::Zip::from(&mut plane)
-                .and(&estimate)
-                .and(mask)
-                .for_each(|pixel, &value, &missing| {
+            Some(mask) => ndarray::Zip::from(&mut plane).and(&estimate).and(mask).for_each(
+                |pixel, &value, &missing| {
                     if !missing {
                         *pixel = value;
                     }
-                }),
+                },
+            ),
         }
     }
 }
 
 fn picture_name(output: &Path) -> String {
-    format!(
-        "{}.png",
-        output.file_stem().unwrap_or_default().to_string_lossy()
-    )
+    format!("{}.png", output.file_stem().unwrap_or_default().to_string_lossy())
 }
 
 /// Draws input and result in false colour, from three bands only: scenes can be large.
@@ -346,31 +308,18 @@ fn draw(
     after: &Array3<f32>,
     path: &Path,
 ) -> Result<()> {
-    let wavelengths: Option<Vec<f32>> = cube
-        .meta()
-        .wavelengths_nm
-        .as_ref()
-        .map(|all| bands.iter().map(|&b| all[b]).collect());
+    let wavelengths: Option<Vec<f32>> =
+        cube.meta().wavelengths_nm.as_ref().map(|all| bands.iter().map(|&b| all[b]).collect());
     let (colors, caption) = output::picture_bands(bands.len(), wavelengths.as_deref())?;
-    let (before, after) = (
-        before.select(Axis(0), &colors.bands),
-        after.select(Axis(0), &colors.bands),
-    );
+    let (before, after) =
+        (before.select(Axis(0), &colors.bands), after.select(Axis(0), &colors.bands));
     let stretch = hsi_pictures::FalseColor { bands: [0, 1, 2] }.stretch(before.view())?;
-    let spread = (0..3)
-        .map(|i| stretch.high[i] - stretch.low[i])
-        .fold(0.0, f32::max);
+    let spread = (0..3).map(|i| stretch.high[i] - stretch.low[i]).fold(0.0, f32::max);
     let comparison = Comparison {
         title: caption,
         colors: hsi_pictures::FalseColor { bands: [0, 1, 2] },
-        reference: Panel {
-            label: "input".to_owned(),
-            cube: before.view(),
-        },
-        others: vec![Panel {
-            label: "denoised".to_owned(),
-            cube: after.view(),
-        }],
+        reference: Panel { label: "input".to_owned(), cube: before.view() },
+        others: vec![Panel { label: "denoised".to_owned(), cube: after.view() }],
         error_limit: spread / 4.0,
     };
     comparison.draw()?.write_png(path)?;

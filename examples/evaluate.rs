@@ -105,26 +105,15 @@ fn score(args: Arguments, invocation: Invocation) -> Result<()> {
     }
 
     let mut estimators = vec![Estimator::Noisy];
-    estimators.extend(
-        baselines
-            .iter()
-            .map(|baseline| Estimator::Baseline(baseline.as_ref())),
-    );
-    estimators.extend(
-        model
-            .iter()
-            .map(|(r, name, _)| Estimator::Model(r, name.clone())),
-    );
+    estimators.extend(baselines.iter().map(|baseline| Estimator::Baseline(baseline.as_ref())));
+    estimators.extend(model.iter().map(|(r, name, _)| Estimator::Model(r, name.clone())));
     let settings = json!({ "modes": args.normalisation, "noise": noise.to_string() });
     let save_dir = output::begin(&args.save_dir, &invocation, &settings)?;
     let labels: Vec<String> = estimators.iter().map(|e| e.name().to_owned()).collect();
     let mut rows: Vec<Row> = Vec::new();
     for mode in &modes {
-        let degradation = Degradation {
-            noise: noise.clone(),
-            normalisation: *mode,
-            seed: args.data.seed,
-        };
+        let degradation =
+            Degradation { noise: noise.clone(), normalisation: *mode, seed: args.data.seed };
         let folder = save_dir.join(mode.to_string().replace(':', "_"));
         let pictures =
             SamplePictures::new(folder, args.pictures, dataset.as_ref(), labels.clone())?;

@@ -93,20 +93,12 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     let dataset = args.data.open(None)?;
     let (rows, cols) = dataset.size();
     if rows != cols {
-        bail!(
-            "samples should be square, those of `{}` are {rows} x {cols}",
-            args.data.data
-        );
+        bail!("samples should be square, those of `{}` are {rows} x {cols}", args.data.data);
     }
     let parts = Parts::new(&dataset, args.split, args.data.seed)?;
     let mut encoder = args.encoder.config(rows, dataset.bands());
     if encoder.patch_size == 0 || !rows.is_multiple_of(encoder.patch_size) {
-        return Err(hsi_train::Error::PatchGrid {
-            rows,
-            cols,
-            patch: encoder.patch_size,
-        }
-        .into());
+        return Err(hsi_train::Error::PatchGrid { rows, cols, patch: encoder.patch_size }.into());
     }
     if args.sin_cos_positions {
         encoder.position = PositionEmbedding::SinCos;
@@ -153,13 +145,8 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     };
     let groups = groups_by_prefix(params.trained(), &[("", args.learning_rate)])?;
     let optimizer = AdamW::new(groups, adamw)?;
-    let checkpoints = Checkpoints::new(
-        &save_dir,
-        Kind::MaskedAutoencoder,
-        &config,
-        protocol,
-        resume_key,
-    )?;
+    let checkpoints =
+        Checkpoints::new(&save_dir, Kind::MaskedAutoencoder, &config, protocol, resume_key)?;
     let objective = MaskedPretraining::new(&model, args.data.seed);
     let mut bar = Bar::new();
     let mut trainer = Trainer::new(loop_config, &objective, &params, optimizer)?
@@ -169,14 +156,7 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     if let Some(resumed) = resumed {
         trainer = trainer.resume(resumed)?;
     }
-    let report = trainer.fit(
-        &train,
-        &validation,
-        &mut EpochLog {
-            pictures: None,
-            every: 0,
-        },
-    )?;
+    let report = trainer.fit(&train, &validation, &mut EpochLog { pictures: None, every: 0 })?;
     print_line(&training::describe_memory(&report.memory));
     hsi_train::files::write_json(&save_dir.join("training.json"), &report)?;
     let last = report.history.last();

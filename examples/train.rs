@@ -108,10 +108,7 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let dataset = args.data.open(None)?;
     let (rows, cols) = dataset.size();
     if rows != cols {
-        bail!(
-            "samples should be square, those of `{}` are {rows} x {cols}",
-            args.data.data
-        );
+        bail!("samples should be square, those of `{}` are {rows} x {cols}", args.data.data);
     }
     let parts = Parts::new(&dataset, args.split, args.data.seed)?;
 
@@ -125,11 +122,7 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
         weights = Some(tensors);
     }
     let head = args.head.config(&encoder);
-    let config = ModelConfig {
-        encoder,
-        head,
-        method: args.method,
-    };
+    let config = ModelConfig { encoder, head, method: args.method };
     config.validate()?;
     let loop_config = args.train.config(args.data.seed);
     loop_config.validate()?;
@@ -164,32 +157,17 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let settings = json!({ "model": config, "loop": loop_config, "protocol": protocol,
         "wavelengths_nm": dataset.wavelengths_nm() });
     let save_dir = output::begin(&args.save_dir, &invocation, &settings)?;
-    let degradation = Degradation {
-        noise,
-        normalisation: args.normalisation,
-        seed: args.data.seed,
-    };
+    let degradation =
+        Degradation { noise, normalisation: args.normalisation, seed: args.data.seed };
     let source = |dataset: &Arc<_>, fresh| -> Arc<dyn SampleSource> {
-        Arc::new(NoisySamples::new(
-            Arc::clone(dataset),
-            degradation.clone(),
-            fresh,
-        ))
+        Arc::new(NoisySamples::new(Arc::clone(dataset), degradation.clone(), fresh))
     };
     let (train, validation) = (source(&parts.train, true), source(&parts.validation, false));
     let rates = [(ENCODER, args.learning_rate), (HEAD, args.head_lr)];
-    let adamw = AdamWConfig {
-        weight_decay: args.train.weight_decay,
-        ..AdamWConfig::default()
-    };
+    let adamw = AdamWConfig { weight_decay: args.train.weight_decay, ..AdamWConfig::default() };
     let optimizer = AdamW::new(groups_by_prefix(params.trained(), &rates)?, adamw)?;
-    let checkpoints = Checkpoints::new(
-        &save_dir,
-        Kind::Denoiser,
-        &config,
-        json!(protocol),
-        resume_key,
-    )?;
+    let checkpoints =
+        Checkpoints::new(&save_dir, Kind::Denoiser, &config, json!(protocol), resume_key)?;
     let objective = Denoising::new(&model);
     let mut bar = Bar::new();
     let mut trainer = Trainer::new(loop_config, &objective, &params, optimizer)?
@@ -219,18 +197,11 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let estimators = training::final_estimators(&restorer, &name);
     let labels = estimators.iter().map(|e| e.name().to_owned()).collect();
     let count_pictures = args.visualize_samples;
-    let pictures = SamplePictures::new(
-        save_dir.join("test"),
-        count_pictures,
-        parts.test.as_ref(),
-        labels,
-    )?;
-    let mut rows = evaluate(
-        parts.test.as_ref(),
-        &degradation,
-        &estimators,
-        &mut |sample| pictures.draw(sample),
-    )?;
+    let pictures =
+        SamplePictures::new(save_dir.join("test"), count_pictures, parts.test.as_ref(), labels)?;
+    let mut rows = evaluate(parts.test.as_ref(), &degradation, &estimators, &mut |sample| {
+        pictures.draw(sample)
+    })?;
     if let Some(row) = rows.pop() {
         rows.push(training::with_training(row, &report, count));
     }

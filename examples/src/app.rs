@@ -9,11 +9,8 @@ use clap::Parser;
 use serde_json::Value;
 
 /// Names of the published programs, and what they are called here.
-const ALIASES: [(&str, &str); 3] = [
-    ("--data-path", "--data"),
-    ("--weights-path", "--weights"),
-    ("--head-type", "--head"),
-];
+const ALIASES: [(&str, &str); 3] =
+    [("--data-path", "--data"), ("--weights-path", "--weights"), ("--head-type", "--head")];
 
 /// Parses the command line, with the flags of a `--config` file before it, and runs a program.
 ///
@@ -23,12 +20,8 @@ pub fn run<A: Parser>(program: impl FnOnce(A, Invocation) -> Result<()>) -> Exit
         Ok(args) => args,
         Err(error) => return failed(&error),
     };
-    let invocation = Invocation {
-        args: args
-            .iter()
-            .map(|arg| arg.to_string_lossy().into_owned())
-            .collect(),
-    };
+    let invocation =
+        Invocation { args: args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect() };
     let parsed = match A::try_parse_from(args) {
         Ok(parsed) => parsed,
         Err(error) => error.exit(),
@@ -94,10 +87,7 @@ fn normalise(arg: OsString) -> OsString {
         None => (text, None),
     };
     let name = name.replace('_', "-");
-    let name = ALIASES
-        .iter()
-        .find(|(alias, _)| *alias == name)
-        .map_or(name, |(_, n)| (*n).into());
+    let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, n)| (*n).into());
     OsString::from(value.map_or(name.clone(), |value| format!("{name}={value}")))
 }
 
@@ -111,16 +101,10 @@ fn config_flags(path: &Path) -> Result<Vec<OsString>> {
         Some("json") => serde_json::from_str(&text).with_context(problem)?,
         Some("toml") => toml::from_str(&text).with_context(problem)?,
         Some("yaml" | "yml") => yaml_serde::from_str(&text).with_context(problem)?,
-        _ => bail!(
-            "the configuration `{}` should end in .yaml, .toml or .json",
-            path.display()
-        ),
+        _ => bail!("the configuration `{}` should end in .yaml, .toml or .json", path.display()),
     };
     let Value::Object(table) = value else {
-        bail!(
-            "the configuration `{}` should be a table of flags",
-            path.display()
-        );
+        bail!("the configuration `{}` should be a table of flags", path.display());
     };
     let mut flags = Vec::new();
     for (name, value) in table {
@@ -141,10 +125,7 @@ fn config_flags(path: &Path) -> Result<Vec<OsString>> {
                 items.collect::<Vec<_>>().join(",")
             }
             Value::Object(_) => {
-                bail!(
-                    "`{name}` in the configuration `{}` should be one value",
-                    path.display()
-                )
+                bail!("`{name}` in the configuration `{}` should be one value", path.display())
             }
         };
         let mut pair = flag;
@@ -161,26 +142,14 @@ mod tests {
 
     fn understood(args: &[&str]) -> Result<Vec<String>> {
         let args = arguments(args.iter().map(OsString::from).collect())?;
-        Ok(args
-            .iter()
-            .map(|arg| arg.to_string_lossy().into_owned())
-            .collect())
+        Ok(args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect())
     }
 
     #[test]
     fn published_names_are_understood() -> Result<()> {
-        let args = understood(&[
-            "train",
-            "--data_path",
-            "a_b",
-            "--head_type=unet",
-            "--batch_size",
-            "2",
-        ])?;
-        assert_eq!(
-            args,
-            ["train", "--data", "a_b", "--head=unet", "--batch-size", "2"]
-        );
+        let args =
+            understood(&["train", "--data_path", "a_b", "--head_type=unet", "--batch_size", "2"])?;
+        assert_eq!(args, ["train", "--data", "a_b", "--head=unet", "--batch-size", "2"]);
         Ok(())
     }
 
@@ -188,18 +157,9 @@ mod tests {
     fn a_configuration_comes_before_the_command_line() -> Result<()> {
         let folder = tempfile::tempdir()?;
         let texts = [
-            (
-                "c.yaml",
-                "batch_size: 4\nnoise: paper\nempty-cache: true\nresume: false\n",
-            ),
-            (
-                "c.toml",
-                "batch_size = 4\nnoise = \"paper\"\nempty-cache = true\n",
-            ),
-            (
-                "c.json",
-                r#"{"batch_size": 4, "noise": "paper", "empty-cache": true}"#,
-            ),
+            ("c.yaml", "batch_size: 4\nnoise: paper\nempty-cache: true\nresume: false\n"),
+            ("c.toml", "batch_size = 4\nnoise = \"paper\"\nempty-cache = true\n"),
+            ("c.json", r#"{"batch_size": 4, "noise": "paper", "empty-cache": true}"#),
         ];
         for (name, text) in texts {
             let path = folder.path().join(name);
@@ -208,14 +168,8 @@ mod tests {
             let args = understood(&["train", "--config", &path, "--batch-size=8"])?;
             let flags = &args[1..args.len() - 3];
             assert_eq!(flags.len(), 3, "{name}: {args:?}");
-            assert!(
-                flags.contains(&"--batch-size=4".to_owned()),
-                "{name}: {args:?}"
-            );
-            assert!(
-                flags.contains(&"--empty-cache".to_owned()),
-                "{name}: {args:?}"
-            );
+            assert!(flags.contains(&"--batch-size=4".to_owned()), "{name}: {args:?}");
+            assert!(flags.contains(&"--empty-cache".to_owned()), "{name}: {args:?}");
             assert_eq!(args[args.len() - 1], "--batch-size=8");
         }
         assert!(understood(&["train", "--config", "missing.yaml"]).is_err());

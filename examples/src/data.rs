@@ -126,15 +126,10 @@ impl NoiseArgs {
             return Ok(self.noise.clone());
         }
         if self.noise != NoisePipeline::paper() {
-            bail!(
-                "--noise-std and --stripe-intensity change `paper`, not `{}`",
-                self.noise
-            );
+            bail!("--noise-std and --stripe-intensity change `paper`, not `{}`", self.noise);
         }
-        let (sigma, intensity) = (
-            self.noise_std.unwrap_or(0.27),
-            self.stripe_intensity.unwrap_or(0.5),
-        );
+        let (sigma, intensity) =
+            (self.noise_std.unwrap_or(0.27), self.stripe_intensity.unwrap_or(0.5));
         let noise = NoisePipeline::paper_with(sigma, intensity);
         noise.validate()?;
         Ok(noise)
@@ -146,8 +141,5 @@ impl NoiseArgs {
 /// # Errors
 /// When one of them is not known.
 pub fn normalisations(text: &str) -> Result<Vec<NormMode>> {
-    Ok(text
-        .split(',')
-        .map(|mode| mode.trim().parse())
-        .collect::<Result<_, _>>()?)
+    Ok(text.split(',').map(|mode| mode.trim().parse()).collect::<Result<_, _>>()?)
 }

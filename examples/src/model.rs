@@ -133,11 +133,7 @@ pub fn provide_weights(
     };
     encoder.position = PositionEmbedding::Learned;
     let (tensors, report) = mae_vit::load_encoder(&file, &encoder, mode)?;
-    let mut line = format!(
-        "{} tensors loaded from `{}`",
-        report.loaded.len(),
-        path.display()
-    );
+    let mut line = format!("{} tensors loaded from `{}`", report.loaded.len(), path.display());
     if let Some(resized) = &report.resized {
         line.push_str(&format!(
             ", positions resized from {} x {} to {} x {}",

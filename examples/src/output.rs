@@ -19,10 +19,7 @@ use crate::app::Invocation;
 /// When the folder cannot be made or written to.
 pub fn begin(save_dir: &Path, invocation: &Invocation, settings: &Value) -> Result<PathBuf> {
     if save_dir.exists() && !save_dir.is_dir() {
-        bail!(
-            "the folder `{}` cannot be made: a file of that name is there",
-            save_dir.display()
-        );
+        bail!("the folder `{}` cannot be made: a file of that name is there", save_dir.display());
     }
     create_dir(save_dir)?;
     let run = json!({
@@ -53,22 +50,12 @@ pub fn finish(save_dir: &Path, report: &Report) -> Result<()> {
 /// The rows as a table.
 pub fn table(rows: &[Row]) -> Table {
     let mut table = Table::new();
-    let mut header = vec![
-        "method",
-        "samples",
-        "PSNR dB",
-        "SSIM",
-        "SAM deg",
-        "MSE",
-        "s / sample",
-    ];
+    let mut header = vec!["method", "samples", "PSNR dB", "SSIM", "SAM deg", "MSE", "s / sample"];
     let train = rows.iter().any(|row| row.train_seconds.is_some());
     if train {
         header.push("training s");
     }
-    table
-        .load_style(presets::ASCII_MARKDOWN)
-        .set_header(header);
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header);
     for row in rows {
         let method = match &row.normalisation {
             Some(normalisation) => format!("{} ({normalisation})", row.method),
@@ -84,10 +71,7 @@ pub fn table(rows: &[Row]) -> Table {
             format!("{:.3}", row.seconds_per_sample),
         ];
         if train {
-            cells.push(
-                row.train_seconds
-                    .map_or(String::new(), |s| format!("{s:.1}")),
-            );
+            cells.push(row.train_seconds.map_or(String::new(), |s| format!("{s:.1}")));
         }
         table.add_row(cells);
     }
@@ -98,10 +82,7 @@ pub fn table(rows: &[Row]) -> Table {
 }
 
 /// Prints a line to standard output.
-#[expect(
-    clippy::print_stdout,
-    reason = "the one place where programs print their results"
-)]
+#[expect(clippy::print_stdout, reason = "the one place where programs print their results")]
 pub fn print_line(line: &str) {
     println!("{line}");
 }
@@ -142,13 +123,7 @@ impl SamplePictures {
         }
         let wavelengths_nm = dataset.wavelengths_nm();
         let (colors, caption) = picture_bands(dataset.bands(), wavelengths_nm.as_deref())?;
-        Ok(Self {
-            folder,
-            count,
-            colors,
-            caption,
-            labels,
-        })
+        Ok(Self { folder, count, colors, caption, labels })
     }
 
     /// Draws a sample, if it is one of the first.
@@ -163,15 +138,9 @@ impl SamplePictures {
         let comparison = Comparison {
             title: format!("sample {}, {}", sample.index, self.caption),
             colors: self.colors,
-            reference: Panel {
-                label: "clean".to_owned(),
-                cube: sample.clean,
-            },
+            reference: Panel { label: "clean".to_owned(), cube: sample.clean },
             others: others
-                .map(|(label, estimate)| Panel {
-                    label: label.clone(),
-                    cube: estimate.view(),
-                })
+                .map(|(label, estimate)| Panel { label: label.clone(), cube: estimate.view() })
                 .collect(),
             error_limit: 0.25,
         };

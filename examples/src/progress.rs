@@ -34,10 +34,7 @@ impl Bar {
             bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
             bar
         });
-        Self {
-            bar,
-            last_line: Instant::now(),
-        }
+        Self { bar, last_line: Instant::now() }
     }
 
     /// Shows that `done` of `total` are done.
@@ -61,11 +58,7 @@ impl Bar {
 
     /// Shows the progress of training.
     pub fn training(&mut self, progress: &Progress) {
-        let pass = if progress.validation {
-            "validation"
-        } else {
-            "training"
-        };
+        let pass = if progress.validation { "validation" } else { "training" };
         let message = format!("epoch {} {pass} loss {:.5}", progress.epoch, progress.loss);
         self.show(&message, progress.done, progress.total);
     }

@@ -187,8 +187,5 @@ pub fn empty_cache(asked: bool, device: &candle_core::Device) -> Result<()> {
 
 /// The estimators of a final table: the noisy images and the model.
 pub fn final_estimators<'a>(restorer: &'a hsi_train::Restorer, name: &str) -> Vec<Estimator<'a>> {
-    vec![
-        Estimator::Noisy,
-        Estimator::Model(restorer, name.to_owned()),
-    ]
+    vec![Estimator::Noisy, Estimator::Model(restorer, name.to_owned())]
 }

@@ -91,17 +91,9 @@ impl Checkpoints {
     ) -> Result<Self> {
         let folder = folder.into();
         create_dir(&folder)?;
-        let model = serde_json::to_value(model).map_err(|source| Error::Json {
-            path: folder.join(CONFIG),
-            source,
-        })?;
-        Ok(Self {
-            folder,
-            kind,
-            model,
-            protocol,
-            resume_key,
-        })
+        let model = serde_json::to_value(model)
+            .map_err(|source| Error::Json { path: folder.join(CONFIG), source })?;
+        Ok(Self { folder, kind, model, protocol, resume_key })
     }
 
     /// Writes `last`, `best` where the epoch was the best one, and `epoch-NNNN` to be kept.
@@ -183,11 +175,7 @@ pub struct Resumed {
 /// # Errors
 /// When there is no checkpoint, or it is of another kind or form.
 pub fn open(path: &Path, kind: Kind, prefer_last: bool) -> Result<Checkpoint> {
-    let names = if prefer_last {
-        ["last", "best"]
-    } else {
-        ["best", "last"]
-    };
+    let names = if prefer_last { ["last", "best"] } else { ["best", "last"] };
     let candidates = std::iter::once(path.to_path_buf()).chain(names.map(|name| path.join(name)));
     for folder in candidates {
         let Some(found) = recovered(&folder) else {
@@ -205,21 +193,14 @@ pub fn open(path: &Path, kind: Kind, prefer_last: bool) -> Result<Checkpoint> {
                 ),
             });
         }
-        return Ok(Checkpoint {
-            path: found,
-            manifest,
-        });
+        return Ok(Checkpoint { path: found, manifest });
     }
     let reason = if path.exists() {
         "it holds no `checkpoint.json`, nor does a `best` or `last` below it".to_owned()
     } else {
         "it does not exist".to_owned()
     };
-    Err(Error::Checkpoint {
-        path: path.to_path_buf(),
-        expected: kind.description(),
-        reason,
-    })
+    Err(Error::Checkpoint { path: path.to_path_buf(), expected: kind.description(), reason })
 }
 
 impl Checkpoint {
@@ -228,10 +209,8 @@ impl Checkpoint {
     /// # Errors
     /// When it is not what the kind of the checkpoint says.
     pub fn model<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        serde_json::from_value(self.manifest.model.clone()).map_err(|source| Error::Json {
-            path: self.path.join(CONFIG),
-            source,
-        })
+        serde_json::from_value(self.manifest.model.clone())
+            .map_err(|source| Error::Json { path: self.path.join(CONFIG), source })
     }
 
     /// The parameters.
@@ -249,12 +228,7 @@ impl Checkpoint {
     /// this is not a `last` checkpoint.
     pub fn resume(&self, resume_key: &Value, device: &Device) -> Result<Resumed> {
         if let Some((name, before, now)) = difference(&self.manifest.resume_key, resume_key) {
-            return Err(Error::Resume {
-                path: self.path.clone(),
-                name,
-                before,
-                now,
-            });
+            return Err(Error::Resume { path: self.path.clone(), name, before, now });
         }
         let file = self.path.join(OPTIMIZER);
         if !file.exists() {
@@ -265,11 +239,7 @@ impl Checkpoint {
             });
         }
         let optimizer = load_tensors(&file, device)?;
-        Ok(Resumed {
-            path: self.path.clone(),
-            state: self.manifest.state.clone(),
-            optimizer,
-        })
+        Ok(Resumed { path: self.path.clone(), state: self.manifest.state.clone(), optimizer })
     }
 }
 
@@ -290,23 +260,14 @@ fn difference(before: &Value, now: &Value) -> Option<(String, String, String)> {
 
 /// Names that a folder has before it takes its place and after it lost it.
 fn siblings(target: &Path) -> (PathBuf, PathBuf) {
-    let name = target
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
-    (
-        target.with_file_name(format!(".{name}.new")),
-        target.with_file_name(format!(".{name}.old")),
-    )
+    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    (target.with_file_name(format!(".{name}.new")), target.with_file_name(format!(".{name}.old")))
 }
 
 /// The folder itself, or what an interrupted replacement left of it.
 fn recovered(target: &Path) -> Option<PathBuf> {
     let (new, old) = siblings(target);
-    [target.to_path_buf(), new, old]
-        .into_iter()
-        .find(|folder| folder.join(CONFIG).is_file())
+    [target.to_path_buf(), new, old].into_iter().find(|folder| folder.join(CONFIG).is_file())
 }
 
 fn remove(folder: &Path) -> Result<()> {
@@ -360,9 +321,6 @@ mod tests {
         let now = serde_json::json!({"seed": 2, "batch": 8});
         assert_eq!(difference(&before, &before), None);
         let changed = difference(&before, &now);
-        assert_eq!(
-            changed,
-            Some(("seed".to_owned(), "1".to_owned(), "2".to_owned()))
-        );
+        assert_eq!(changed, Some(("seed".to_owned(), "1".to_owned(), "2".to_owned())));
     }
 }

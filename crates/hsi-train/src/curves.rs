@@ -32,38 +32,21 @@ impl Curves {
             return Ok(());
         };
         write_json(&self.folder.join("history.json"), &history)?;
-        let mut scalars = vec![
-            ("loss/train", last.train.loss),
-            ("loss/validation", last.validation.loss),
-        ];
-        let psnr = [
-            ("psnr_db/train", last.train),
-            ("psnr_db/validation", last.validation),
-        ];
-        scalars.extend(
-            psnr.iter()
-                .filter_map(|(tag, s)| s.psnr_db.map(|psnr| (*tag, psnr))),
-        );
+        let mut scalars =
+            vec![("loss/train", last.train.loss), ("loss/validation", last.validation.loss)];
+        let psnr = [("psnr_db/train", last.train), ("psnr_db/validation", last.validation)];
+        scalars.extend(psnr.iter().filter_map(|(tag, s)| s.psnr_db.map(|psnr| (*tag, psnr))));
         scalars.push(("seconds/epoch", last.seconds));
         self.scalars.write(last.epoch, &scalars)?;
 
-        let loss = chart("Loss by epoch", "loss", true, history, |scores| {
-            Some(scores.loss)
-        });
+        let loss = chart("Loss by epoch", "loss", true, history, |scores| Some(scores.loss));
         // A run whose losses are all 0 has nothing to show on a logarithmic axis.
-        if history
-            .iter()
-            .any(|record| record.train.loss > 0.0 || record.validation.loss > 0.0)
-        {
-            loss.draw(WIDTH, HEIGHT)?
-                .write_png(self.folder.join("loss_curves.png"))?;
+        if history.iter().any(|record| record.train.loss > 0.0 || record.validation.loss > 0.0) {
+            loss.draw(WIDTH, HEIGHT)?.write_png(self.folder.join("loss_curves.png"))?;
         }
         if last.validation.psnr_db.is_some() {
-            let psnr = chart("PSNR by epoch", "PSNR (dB)", false, history, |scores| {
-                scores.psnr_db
-            });
-            psnr.draw(WIDTH, HEIGHT)?
-                .write_png(self.folder.join("psnr_curves.png"))?;
+            let psnr = chart("PSNR by epoch", "PSNR (dB)", false, history, |scores| scores.psnr_db);
+            psnr.draw(WIDTH, HEIGHT)?.write_png(self.folder.join("psnr_curves.png"))?;
         }
         Ok(())
     }
@@ -78,8 +61,7 @@ fn chart(
 ) -> LineChart {
     let points = |scores: fn(&EpochRecord) -> Scores| -> Vec<(f64, f64)> {
         let all = history.iter();
-        all.filter_map(|record| Some((record.epoch as f64, value(scores(record))?)))
-            .collect()
+        all.filter_map(|record| Some((record.epoch as f64, value(scores(record))?))).collect()
     };
     LineChart {
         title: title.to_owned(),

@@ -74,9 +74,7 @@ pub fn evaluate(
     watch: &mut dyn FnMut(&Evaluated<'_>) -> Result<()>,
 ) -> Result<Vec<Row>> {
     if dataset.len() == 0 {
-        return Err(Error::NoSamples(
-            "the data set to evaluate on is empty".to_owned(),
-        ));
+        return Err(Error::NoSamples("the data set to evaluate on is empty".to_owned()));
     }
     let mut degradation = degradation.clone();
     degradation.seed = mix(degradation.seed, 0);
@@ -91,19 +89,11 @@ pub fn evaluate(
             let estimate = estimator.estimate(input.view())?;
             let seconds = start.elapsed().as_secs_f64();
             let estimate = degraded.restore(estimate)?;
-            builder.add(
-                &Metrics::compute(degraded.clean.view(), estimate.view(), 1.0)?,
-                seconds,
-            );
+            builder.add(&Metrics::compute(degraded.clean.view(), estimate.view(), 1.0)?, seconds);
             estimates.push(estimate);
         }
         let (clean, noisy) = (degraded.clean.view(), degraded.noisy.view());
-        watch(&Evaluated {
-            index,
-            clean,
-            noisy,
-            estimates: &estimates,
-        })?;
+        watch(&Evaluated { index, clean, noisy, estimates: &estimates })?;
     }
     let rows = estimators.iter().zip(builders).map(|(estimator, builder)| {
         let mut row = builder.finish(estimator.name());

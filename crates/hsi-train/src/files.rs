@@ -19,10 +19,7 @@ fn partial(path: &Path) -> PathBuf {
 /// # Errors
 /// When the folder cannot be made, or writing or renaming fails; the temporary file is removed.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         create_dir(folder)?;
     }
     let temporary = partial(path);
@@ -53,10 +50,8 @@ pub fn write_text(path: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// As [`write_atomic`], and when the value cannot be written as JSON.
 pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|source| Error::Json {
-        path: path.to_path_buf(),
-        source,
-    })?;
+    let mut text = serde_json::to_string_pretty(value)
+        .map_err(|source| Error::Json { path: path.to_path_buf(), source })?;
     text.push('\n');
     write_text(path, &text)
 }
@@ -67,10 +62,7 @@ pub fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<()> {
 /// When the file cannot be read or holds something else.
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    serde_json::from_str(&text).map_err(|source| Error::Json {
-        path: path.to_path_buf(),
-        source,
-    })
+    serde_json::from_str(&text).map_err(|source| Error::Json { path: path.to_path_buf(), source })
 }
 
 /// Makes a folder and those above it.

@@ -140,9 +140,7 @@ pub(crate) struct StepProbe {
 impl StepProbe {
     pub(crate) fn start() -> Self {
         reset_peak();
-        Self {
-            live_at_start: live_bytes(),
-        }
+        Self { live_at_start: live_bytes() }
     }
 
     /// `new_gradients`: bytes of the gradients that did not exist yet at the start.

@@ -47,14 +47,11 @@ impl std::str::FromStr for Method {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.name() == text)
-            .ok_or_else(|| Error::Setting {
-                name: "method",
-                expected: "one of `full`, `frozen`".to_owned(),
-                got: text.to_owned(),
-            })
+        Self::ALL.into_iter().find(|method| method.name() == text).ok_or_else(|| Error::Setting {
+            name: "method",
+            expected: "one of `full`, `frozen`".to_owned(),
+            got: text.to_owned(),
+        })
     }
 }
 
@@ -77,22 +74,14 @@ impl ModelConfig {
     pub fn validate(&self) -> Result<()> {
         let (size, patch) = (self.encoder.image_size, self.encoder.patch_size);
         if patch == 0 || !size.is_multiple_of(patch) {
-            return Err(Error::PatchGrid {
-                rows: size,
-                cols: size,
-                patch,
-            });
+            return Err(Error::PatchGrid { rows: size, cols: size, patch });
         }
         self.encoder.validate()?;
         self.head.validate()?;
         let pairs = [
             ("head.embed_dim", self.encoder.dim, self.head.embed_dim),
             ("head.bands", self.encoder.in_channels, self.head.bands),
-            (
-                "head.patch_size",
-                self.encoder.patch_size,
-                self.head.patch_size,
-            ),
+            ("head.patch_size", self.encoder.patch_size, self.head.patch_size),
         ];
         for (name, expected, got) in pairs {
             if expected != got {
@@ -193,12 +182,7 @@ impl DenoisingModel {
     ) -> Result<Self> {
         config.encoder.validate()?;
         let encoder = Encoder::new(&config.encoder, factory, vb.pp("encoder"))?;
-        Ok(Self {
-            config: config.clone(),
-            encoder,
-            head,
-            device: vb.device().clone(),
-        })
+        Ok(Self { config: config.clone(), encoder, head, device: vb.device().clone() })
     }
 
     /// What the model is made of.

@@ -57,10 +57,7 @@ impl Objective for Denoising<'_> {
     fn outcome(&self, batch: &Batch, train: bool) -> Result<Outcome> {
         let estimate = self.model.forward_t(&batch.input, train)?;
         let loss = (self.loss)(&estimate, &batch.target)?;
-        Ok(Outcome {
-            loss,
-            estimate: Some(estimate),
-        })
+        Ok(Outcome { loss, estimate: Some(estimate) })
     }
 }
 
@@ -90,10 +87,7 @@ impl Objective for MaskedPretraining<'_> {
             mix(self.seed, epoch),
         )?;
         let output = self.model.forward(&batch.target, &masks, train)?;
-        Ok(Outcome {
-            loss: output.loss,
-            estimate: None,
-        })
+        Ok(Outcome { loss: output.loss, estimate: None })
     }
 }
 
@@ -103,10 +97,7 @@ impl Objective for MaskedPretraining<'_> {
 /// When the shapes differ.
 pub(crate) fn batch_psnr_db(estimate: &Tensor, target: &Tensor) -> Result<f64> {
     let error = (estimate.detach() - target)?.sqr()?.mean((2, 3))?;
-    let per_band = error
-        .to_dtype(DType::F64)?
-        .flatten_all()?
-        .to_vec1::<f64>()?;
+    let per_band = error.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?;
     if per_band.is_empty() {
         return Err(Error::NoSamples("an empty batch".to_owned()));
     }

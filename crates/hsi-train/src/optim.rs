@@ -28,12 +28,7 @@ pub struct AdamWConfig {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 1e-4,
-        }
+        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 }
     }
 }
 
@@ -65,11 +60,7 @@ pub fn groups_by_prefix(
                 got: learning_rate.to_string(),
             });
         }
-        groups.push(ParamGroup {
-            name: prefix.to_owned(),
-            learning_rate,
-            params: Vec::new(),
-        });
+        groups.push(ParamGroup { name: prefix.to_owned(), learning_rate, params: Vec::new() });
     }
     for (name, var) in params {
         let group = groups
@@ -133,12 +124,7 @@ impl AdamW {
                 });
             }
         }
-        Ok(Self {
-            config,
-            slots,
-            steps: 0,
-            rate_factor: 1.0,
-        })
+        Ok(Self { config, slots, steps: 0, rate_factor: 1.0 })
     }
 
     /// Adds the gradients of a backward pass to those collected since the last step.
@@ -164,11 +150,8 @@ impl AdamW {
     /// # Errors
     /// When the tensor library fails.
     pub fn gradient_norm(&self) -> Result<f64> {
-        let gradients: Vec<Tensor> = self
-            .slots
-            .iter()
-            .filter_map(|slot| slot.gradient.clone())
-            .collect();
+        let gradients: Vec<Tensor> =
+            self.slots.iter().filter_map(|slot| slot.gradient.clone()).collect();
         Ok(grad_ops::global_norm(&gradients)?)
     }
 
@@ -216,23 +199,15 @@ impl AdamW {
     /// Bytes of the gradients collected now.
     pub(crate) fn collected_bytes(&self) -> usize {
         let gradients = self.slots.iter().filter_map(|slot| slot.gradient.as_ref());
-        gradients
-            .map(|gradient| gradient.elem_count() * gradient.dtype().size_in_bytes())
-            .sum()
+        gradients.map(|gradient| gradient.elem_count() * gradient.dtype().size_in_bytes()).sum()
     }
 
     /// The moments, to be saved: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`.
     pub fn state(&self) -> HashMap<String, Tensor> {
         let mut state = HashMap::new();
         for slot in &self.slots {
-            state.insert(
-                format!("{}.exp_avg", slot.name),
-                slot.mean.as_tensor().clone(),
-            );
-            state.insert(
-                format!("{}.exp_avg_sq", slot.name),
-                slot.square.as_tensor().clone(),
-            );
+            state.insert(format!("{}.exp_avg", slot.name), slot.mean.as_tensor().clone());
+            state.insert(format!("{}.exp_avg_sq", slot.name), slot.square.as_tensor().clone());
         }
         state
     }
@@ -294,12 +269,7 @@ pub struct EarlyStopping {
 impl EarlyStopping {
     /// Starts to watch.
     pub fn new(patience: usize, min_delta: f64) -> Self {
-        Self {
-            patience,
-            min_delta,
-            best: f64::MAX,
-            waited: 0,
-        }
+        Self { patience, min_delta, best: f64::MAX, waited: 0 }
     }
 
     /// Takes the loss of an epoch and says whether training should stop.
@@ -323,9 +293,8 @@ mod tests {
     #[test]
     fn early_stopping_waits_out_its_patience() {
         let mut watch = EarlyStopping::new(2, 0.1);
-        let stops: Vec<bool> = [1.0, 0.95, 0.8, 0.75, 0.74]
-            .map(|loss| watch.should_stop(loss))
-            .to_vec();
+        let stops: Vec<bool> =
+            [1.0, 0.95, 0.8, 0.75, 0.74].map(|loss| watch.should_stop(loss)).to_vec();
         assert_eq!(stops, [false, false, false, false, true]);
         let mut never = EarlyStopping::new(0, 0.0);
         assert!((0..100).all(|_| !never.should_stop(1.0)));
@@ -348,25 +317,17 @@ mod tests {
         assert!((clip_factor(norm, Some(1.0)) - 0.2).abs() < 1e-12);
         assert!((clip_factor(norm, None) - 1.0).abs() < 1e-12);
         optimizer.step(1.0)?;
-        assert!(
-            optimizer.gradient_norm()?.abs() < 1e-12,
-            "a step uses the gradients up"
-        );
+        assert!(optimizer.gradient_norm()?.abs() < 1e-12, "a step uses the gradients up");
         Ok(())
     }
 
     #[test]
     fn groups_take_the_longest_prefix() -> Result<()> {
         let var = || Var::zeros(1, candle_core::DType::F32, &Device::Cpu);
-        let params = vec![
-            ("head.a".to_owned(), var()?),
-            ("encoder.b".to_owned(), var()?),
-        ];
+        let params = vec![("head.a".to_owned(), var()?), ("encoder.b".to_owned(), var()?)];
         let groups = groups_by_prefix(params.clone(), &[("", 1.0), ("head.", 2.0)])?;
-        let rates: Vec<(f64, &str)> = groups
-            .iter()
-            .map(|g| (g.learning_rate, g.params[0].0.as_str()))
-            .collect();
+        let rates: Vec<(f64, &str)> =
+            groups.iter().map(|g| (g.learning_rate, g.params[0].0.as_str())).collect();
         assert_eq!(rates, [(1.0, "encoder.b"), (2.0, "head.a")]);
         assert!(groups_by_prefix(params, &[("head.", 1.0)]).is_err());
         Ok(())

@@ -55,10 +55,7 @@ pub struct ParamStore {
 impl std::fmt::Debug for ParamStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let count = self.lock().entries.len();
-        f.debug_struct("ParamStore")
-            .field("entries", &count)
-            .field("seed", &self.seed)
-            .finish()
+        f.debug_struct("ParamStore").field("entries", &count).field("seed", &self.seed).finish()
     }
 }
 
@@ -76,13 +73,7 @@ pub struct ParamCount {
 impl ParamStore {
     /// Makes an empty store. `trained` decides by name which parameters become variables.
     pub fn new(seed: u64, dtype: DType, device: &Device, trained: Policy) -> Self {
-        Self {
-            inner: Arc::default(),
-            trained,
-            seed,
-            device: device.clone(),
-            dtype,
-        }
+        Self { inner: Arc::default(), trained, seed, device: device.clone(), dtype }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -113,24 +104,17 @@ impl ParamStore {
     /// Trained parameters, sorted by name.
     pub fn trained(&self) -> Vec<(String, Var)> {
         let inner = self.lock();
-        let vars = inner
-            .entries
-            .iter()
-            .filter_map(|(name, entry)| match entry {
-                Entry::Trained(var) => Some((name.clone(), var.clone())),
-                Entry::Fixed(_) => None,
-            });
+        let vars = inner.entries.iter().filter_map(|(name, entry)| match entry {
+            Entry::Trained(var) => Some((name.clone(), var.clone())),
+            Entry::Fixed(_) => None,
+        });
         vars.collect()
     }
 
     /// All parameters, sorted by name.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
         let inner = self.lock();
-        inner
-            .entries
-            .iter()
-            .map(|(name, entry)| (name.clone(), entry.tensor().clone()))
-            .collect()
+        inner.entries.iter().map(|(name, entry)| (name.clone(), entry.tensor().clone())).collect()
     }
 
     /// Numbers and bytes held.
@@ -153,25 +137,15 @@ impl ParamStore {
     /// [`Error::CheckpointNames`] with both lists.
     pub fn check_complete(&self, source: &std::path::Path) -> Result<()> {
         let inner = self.lock();
-        let missing = inner
-            .entries
-            .keys()
-            .filter(|name| !inner.provided.contains_key(*name));
+        let missing = inner.entries.keys().filter(|name| !inner.provided.contains_key(*name));
         let missing: Vec<String> = missing.cloned().collect();
-        let unexpected = inner
-            .provided
-            .keys()
-            .filter(|name| !inner.entries.contains_key(*name));
+        let unexpected = inner.provided.keys().filter(|name| !inner.entries.contains_key(*name));
         let mut unexpected: Vec<String> = unexpected.cloned().collect();
         unexpected.sort();
         if missing.is_empty() && unexpected.is_empty() {
             return Ok(());
         }
-        Err(Error::CheckpointNames {
-            path: source.to_path_buf(),
-            missing,
-            unexpected,
-        })
+        Err(Error::CheckpointNames { path: source.to_path_buf(), missing, unexpected })
     }
 
     /// Forgets the provided tensors, whose values the parameters now hold.
@@ -189,24 +163,13 @@ impl ParamStore {
         source: &std::path::Path,
     ) -> Result<()> {
         let mut inner = self.lock();
-        let missing: Vec<String> = inner
-            .entries
-            .keys()
-            .filter(|name| !tensors.contains_key(*name))
-            .cloned()
-            .collect();
-        let mut unexpected: Vec<String> = tensors
-            .keys()
-            .filter(|name| !inner.entries.contains_key(*name))
-            .cloned()
-            .collect();
+        let missing: Vec<String> =
+            inner.entries.keys().filter(|name| !tensors.contains_key(*name)).cloned().collect();
+        let mut unexpected: Vec<String> =
+            tensors.keys().filter(|name| !inner.entries.contains_key(*name)).cloned().collect();
         unexpected.sort();
         if !missing.is_empty() || !unexpected.is_empty() {
-            return Err(Error::CheckpointNames {
-                path: source.to_path_buf(),
-                missing,
-                unexpected,
-            });
+            return Err(Error::CheckpointNames { path: source.to_path_buf(), missing, unexpected });
         }
         for (name, entry) in &mut inner.entries {
             let value = &tensors[name];
@@ -232,19 +195,13 @@ impl ParamStore {
                 .collect()
         };
         let uniform = |rng: &mut ChaCha8Rng, lo: f64, up: f64| -> Vec<f64> {
-            (0..n)
-                .map(|_| lo + (up - lo) * rng.random::<f64>())
-                .collect()
+            (0..n).map(|_| lo + (up - lo) * rng.random::<f64>()).collect()
         };
         let values = match init {
             Init::Const(value) => vec![value; n],
             Init::Randn { mean, stdev } => normal(&mut rng, mean, stdev),
             Init::Uniform { lo, up } => uniform(&mut rng, lo, up),
-            Init::Kaiming {
-                dist,
-                fan,
-                non_linearity,
-            } => {
+            Init::Kaiming { dist, fan, non_linearity } => {
                 let std = non_linearity.gain() / (fan.for_shape(shape) as f64).sqrt();
                 match dist {
                     NormalOrUniform::Normal => normal(&mut rng, 0.0, std),
@@ -277,11 +234,7 @@ impl SimpleBackend for ParamStore {
             Some(tensor) => {
                 check_shape(name, &shape, tensor).map_err(candle_core::Error::wrap)?;
                 // A copy of our own: variables are updated in place.
-                tensor
-                    .to_dtype(dtype)?
-                    .to_device(device)?
-                    .force_contiguous()?
-                    .copy()?
+                tensor.to_dtype(dtype)?.to_device(device)?.force_contiguous()?.copy()?
             }
             None => self.draw(name, &shape, init)?,
         };
@@ -343,25 +296,13 @@ mod tests {
 
     #[test]
     fn draws_do_not_depend_on_the_order_of_building() -> Result<()> {
-        let init = Init::Randn {
-            mean: 0.0,
-            stdev: 1.0,
-        };
+        let init = Init::Randn { mean: 0.0, stdev: 1.0 };
         let (a, b) = (store(1), store(1));
-        let first = a
-            .builder()
-            .get_with_hints(7, "head.x", init)?
-            .to_vec1::<f32>()?;
+        let first = a.builder().get_with_hints(7, "head.x", init)?.to_vec1::<f32>()?;
         b.builder().get_with_hints(3, "encoder.y", init)?;
-        let second = b
-            .builder()
-            .get_with_hints(7, "head.x", init)?
-            .to_vec1::<f32>()?;
+        let second = b.builder().get_with_hints(7, "head.x", init)?.to_vec1::<f32>()?;
         assert_eq!(first, second);
-        let other = store(2)
-            .builder()
-            .get_with_hints(7, "head.x", init)?
-            .to_vec1::<f32>()?;
+        let other = store(2).builder().get_with_hints(7, "head.x", init)?.to_vec1::<f32>()?;
         assert_ne!(first, other);
         Ok(())
     }
@@ -370,19 +311,10 @@ mod tests {
     fn policy_separates_variables_from_fixed_tensors() -> Result<()> {
         let params = store(0);
         let vb = params.builder();
-        assert!(
-            vb.get_with_hints((2, 3), "head.w", Init::Const(1.0))?
-                .is_variable()
-        );
-        assert!(
-            !vb.get_with_hints(5, "encoder.w", Init::Const(1.0))?
-                .is_variable()
-        );
+        assert!(vb.get_with_hints((2, 3), "head.w", Init::Const(1.0))?.is_variable());
+        assert!(!vb.get_with_hints(5, "encoder.w", Init::Const(1.0))?.is_variable());
         let count = params.count();
-        assert_eq!(
-            (count.total, count.trainable, count.stored_bytes),
-            (11, 6, 44)
-        );
+        assert_eq!((count.total, count.trainable, count.stored_bytes), (11, 6, 44));
         assert_eq!(params.trained().len(), 1);
         Ok(())
     }
@@ -391,18 +323,12 @@ mod tests {
     fn provided_tensors_are_strict_in_shape_and_name() -> Result<()> {
         let params = store(0);
         let value = Tensor::new(&[1f32, 2.0], &Device::Cpu)?;
-        params.provide([
-            ("head.w".to_owned(), value.clone()),
-            ("stray".to_owned(), value),
-        ]);
+        params.provide([("head.w".to_owned(), value.clone()), ("stray".to_owned(), value)]);
         let vb = params.builder();
         assert!(vb.get_with_hints(3, "head.w", Init::Const(0.0)).is_err());
         assert_eq!(vb.get(2, "head.w")?.to_vec1::<f32>()?, [1.0, 2.0]);
-        let Err(Error::CheckpointNames {
-            missing,
-            unexpected,
-            ..
-        }) = params.check_complete(std::path::Path::new("x"))
+        let Err(Error::CheckpointNames { missing, unexpected, .. }) =
+            params.check_complete(std::path::Path::new("x"))
         else {
             panic!("a stray tensor went unnoticed");
         };

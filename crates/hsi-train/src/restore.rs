@@ -26,14 +26,7 @@ impl Restorer {
     /// Wraps a model; tiles overlap by a quarter of their side.
     pub fn new(model: DenoisingModel, count: ParamCount, dtype: DType, device: &Device) -> Self {
         let overlap = model.config().encoder.image_size / 4;
-        Self {
-            model,
-            count,
-            dtype,
-            device: device.clone(),
-            batch: 1,
-            overlap,
-        }
+        Self { model, count, dtype, device: device.clone(), batch: 1, overlap }
     }
 
     /// Loads a checkpoint: a folder `best` or `last`, or the folder of a run.
@@ -48,10 +41,7 @@ impl Restorer {
         let model = DenoisingModel::new(&config, &params)?;
         params.check_complete(&checkpoint.path)?;
         params.release_provided();
-        Ok((
-            Self::new(model, params.count(), DType::F32, device),
-            checkpoint,
-        ))
+        Ok((Self::new(model, params.count(), DType::F32, device), checkpoint))
     }
 
     /// The model.
@@ -97,19 +87,11 @@ impl Restorer {
         let (bands, rows, cols) = noisy.dim();
         if bands != self.bands() {
             let (expected, what) = (self.bands(), "the cube".to_owned());
-            return Err(Error::Bands {
-                what,
-                expected,
-                got: bands,
-            });
+            return Err(Error::Bands { what, expected, got: bands });
         }
         let side = self.model.config().encoder.image_size;
         // An image that one tile covers is not worth an overlap.
-        let overlap = if rows <= side && cols <= side {
-            0
-        } else {
-            self.overlap.min(side - 1)
-        };
+        let overlap = if rows <= side && cols <= side { 0 } else { self.overlap.min(side - 1) };
         let tiling = Tiling::new(rows, cols, side, overlap)?;
         let mut blender = Blender::new(bands, rows, cols);
         let (mut done, total) = (0, tiling.tiles().len());

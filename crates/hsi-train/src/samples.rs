@@ -80,11 +80,7 @@ impl Degradation {
             NormMode::FromNoisy => Some(BandRange::of(noisy.view())),
             _ => None,
         };
-        Ok(Degraded {
-            clean,
-            noisy,
-            range,
-        })
+        Ok(Degraded { clean, noisy, range })
     }
 }
 
@@ -136,11 +132,7 @@ pub struct NoisySamples {
 impl NoisySamples {
     /// Makes samples of the cubes of `dataset`.
     pub fn new(dataset: Arc<dyn Dataset>, degradation: Degradation, fresh_noise: bool) -> Self {
-        Self {
-            dataset,
-            degradation,
-            fresh_noise,
-        }
+        Self { dataset, degradation, fresh_noise }
     }
 }
 
@@ -151,19 +143,12 @@ impl SampleSource for NoisySamples {
 
     fn sample(&self, index: usize, epoch: usize) -> Result<Sample> {
         let cube = self.dataset.get(index)?;
-        let epoch = if self.fresh_noise {
-            epoch as u64 + 1
-        } else {
-            0
-        };
+        let epoch = if self.fresh_noise { epoch as u64 + 1 } else { 0 };
         let mut degradation = self.degradation.clone();
         degradation.seed = mix(degradation.seed, epoch);
         let degraded = degradation.degrade(cube.view(), index as u64)?;
         match &degraded.range {
-            None => Ok(Sample {
-                input: degraded.noisy,
-                target: degraded.clean,
-            }),
+            None => Ok(Sample { input: degraded.noisy, target: degraded.clean }),
             Some(range) => Ok(Sample {
                 input: range.normalize(degraded.noisy.view())?,
                 target: range.normalize(degraded.clean.view())?,
@@ -186,10 +171,7 @@ pub struct CleanSamples {
 impl CleanSamples {
     /// Makes samples of the cubes of `dataset`.
     pub fn new(dataset: Arc<dyn Dataset>, normalisation: NormMode) -> Self {
-        Self {
-            dataset,
-            normalisation,
-        }
+        Self { dataset, normalisation }
     }
 }
 
@@ -201,16 +183,9 @@ impl SampleSource for CleanSamples {
     fn sample(&self, index: usize, _epoch: usize) -> Result<Sample> {
         let cube = self.dataset.get(index)?;
         let normalisation = self.normalisation;
-        let plain = Degradation {
-            noise: NoisePipeline::none(),
-            normalisation,
-            seed: 0,
-        };
+        let plain = Degradation { noise: NoisePipeline::none(), normalisation, seed: 0 };
         let image = plain.clean(cube.view())?;
-        Ok(Sample {
-            input: image.clone(),
-            target: image,
-        })
+        Ok(Sample { input: image.clone(), target: image })
     }
 
     fn name(&self, index: usize) -> String {
@@ -267,13 +242,7 @@ impl HostBatch {
             input.extend(sample.input.iter());
             target.extend(sample.target.iter());
         }
-        Ok(Self {
-            input,
-            target,
-            shape,
-            indices,
-            epoch,
-        })
+        Ok(Self { input, target, shape, indices, epoch })
     }
 
     pub(crate) fn into_batch(self, dtype: candle_core::DType, device: &Device) -> Result<Batch> {

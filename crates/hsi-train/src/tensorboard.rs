@@ -67,16 +67,12 @@ impl ScalarWriter {
         record.extend(masked_crc(&length).to_le_bytes());
         record.extend(data);
         record.extend(masked_crc(data).to_le_bytes());
-        self.file
-            .write_all(&record)
-            .map_err(|e| Error::io(&self.path, e))
+        self.file.write_all(&record).map_err(|e| Error::io(&self.path, e))
     }
 }
 
 fn wall_time() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |time| time.as_secs_f64())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
 fn varint(mut value: u64) -> Vec<u8> {
@@ -106,11 +102,7 @@ fn double_field(number: u8, value: f64) -> Vec<u8> {
 fn crc32c(data: &[u8]) -> u32 {
     !data.iter().fold(!0u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            if crc & 1 == 1 {
-                (crc >> 1) ^ 0x82f6_3b78
-            } else {
-                crc >> 1
-            }
+            if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 }
         })
     })
 }
@@ -143,10 +135,7 @@ mod tests {
             let size = u64::from_le_bytes(length) as usize;
             let data = &bytes[at + 12..at + 12 + size];
             assert_eq!(bytes[at + 8..at + 12], masked_crc(&length).to_le_bytes());
-            assert_eq!(
-                bytes[at + 12 + size..at + 16 + size],
-                masked_crc(data).to_le_bytes()
-            );
+            assert_eq!(bytes[at + 12 + size..at + 16 + size], masked_crc(data).to_le_bytes());
             records.push(data.to_vec());
             at += 16 + size;
         }
@@ -154,11 +143,7 @@ mod tests {
         assert!(records[0].ends_with(b"brain.Event:2"));
         let tag = b"loss/validation";
         assert!(records[1].windows(tag.len()).any(|window| window == tag));
-        assert_eq!(
-            records[1][9..12],
-            [2 << 3, 0xac, 0x02],
-            "step 300 as a varint"
-        );
+        assert_eq!(records[1][9..12], [2 << 3, 0xac, 0x02], "step 300 as a varint");
         Ok(())
     }
 }

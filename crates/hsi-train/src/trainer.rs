@@ -116,27 +116,17 @@ impl TrainConfig {
     pub fn validate(&self) -> Result<()> {
         let positive = [
             ("batch-size", self.batch_size),
-            (
-                "gradient-accumulation-steps",
-                self.gradient_accumulation_steps,
-            ),
+            ("gradient-accumulation-steps", self.gradient_accumulation_steps),
             ("num-epochs", self.num_epochs),
             ("num-workers", self.num_workers),
         ];
         for (name, value) in positive {
             if value == 0 {
                 let (expected, got) = ("at least 1".to_owned(), "0".to_owned());
-                return Err(Error::Setting {
-                    name,
-                    expected,
-                    got,
-                });
+                return Err(Error::Setting { name, expected, got });
             }
         }
-        if let Some(norm) = self
-            .max_grad_norm
-            .filter(|norm| !(norm.is_finite() && *norm > 0.0))
-        {
+        if let Some(norm) = self.max_grad_norm.filter(|norm| !(norm.is_finite() && *norm > 0.0)) {
             return Err(Error::Setting {
                 name: "max-grad-norm",
                 expected: "a positive number".to_owned(),
@@ -225,9 +215,7 @@ pub struct Trainer<'a> {
 
 impl std::fmt::Debug for Trainer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trainer")
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        f.debug_struct("Trainer").field("config", &self.config).finish_non_exhaustive()
     }
 }
 
@@ -295,8 +283,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// When the moments of the optimiser do not fit.
     pub fn resume(mut self, resumed: Resumed) -> Result<Self> {
-        self.optimizer
-            .load_state(&resumed.optimizer, resumed.state.steps, &resumed.path)?;
+        self.optimizer.load_state(&resumed.optimizer, resumed.state.steps, &resumed.path)?;
         self.state = resumed.state;
         Ok(self)
     }
@@ -324,10 +311,7 @@ impl<'a> Trainer<'a> {
             let scores = hooks.epoch(epoch + 1, &mut || self.train_epoch(train))?;
             let validation_scores =
                 hooks.validate(epoch + 1, &mut || self.validation_pass(validation))?;
-            let best = self
-                .state
-                .best_loss
-                .is_none_or(|best| validation_scores.loss < best);
+            let best = self.state.best_loss.is_none_or(|best| validation_scores.loss < best);
             if best {
                 self.state.best_loss = Some(validation_scores.loss);
             }
@@ -342,10 +326,7 @@ impl<'a> Trainer<'a> {
             self.state.epoch += 1;
             self.state.steps = self.optimizer.steps();
             self.state.history.push(record);
-            stopped_early = self
-                .state
-                .early_stopping
-                .should_stop(validation_scores.loss);
+            stopped_early = self.state.early_stopping.should_stop(validation_scores.loss);
             self.save(best)?;
             let control = hooks.epoch_finished(&record)?;
             stopped_early |= control == Control::Stop;
@@ -355,12 +336,7 @@ impl<'a> Trainer<'a> {
         }
         let history = self.state.history.clone();
         let train_seconds = history.iter().map(|record| record.seconds).sum();
-        Ok(TrainReport {
-            history,
-            memory: self.memory,
-            train_seconds,
-            stopped_early,
-        })
+        Ok(TrainReport { history, memory: self.memory, train_seconds, stopped_early })
     }
 
     fn train_epoch(&mut self, source: &Arc<dyn SampleSource>) -> Result<Scores> {
@@ -373,10 +349,7 @@ impl<'a> Trainer<'a> {
         let mut step_in_epoch = 0;
         let mut probe = None;
         let mut held_before = 0;
-        let loader = self.loader(
-            source,
-            plan.iter().map(|part| part.indices.clone()).collect(),
-        );
+        let loader = self.loader(source, plan.iter().map(|part| part.indices.clone()).collect());
         for (done, batch) in loader.enumerate() {
             let part = &plan[done];
             if probe.is_none() {
@@ -408,13 +381,10 @@ impl<'a> Trainer<'a> {
                 if !norm.is_finite() {
                     return Err(not_finite("the gradient norm", norm));
                 }
-                self.optimizer.rate_factor = self
-                    .config
-                    .schedule
-                    .factor(self.optimizer.steps(), total_steps);
+                self.optimizer.rate_factor =
+                    self.config.schedule.factor(self.optimizer.steps(), total_steps);
                 self.measure(probe.take(), held_before);
-                self.optimizer
-                    .step(clip_factor(norm, self.config.max_grad_norm))?;
+                self.optimizer.step(clip_factor(norm, self.config.max_grad_norm))?;
                 step_in_epoch += 1;
             }
             self.tell(&Progress {
@@ -461,9 +431,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn micro_batch_size(&self) -> usize {
-        self.config
-            .batch_size
-            .div_ceil(self.config.gradient_accumulation_steps)
+        self.config.batch_size.div_ceil(self.config.gradient_accumulation_steps)
     }
 
     /// Cuts the order of an epoch into steps and these into micro-batches.
@@ -490,10 +458,7 @@ impl<'a> Trainer<'a> {
     ) -> Loader<HostBatch, Error> {
         let (source, epoch) = (Arc::clone(source), self.state.epoch);
         let order = (0..batches.len()).collect();
-        let config = LoaderConfig {
-            workers: self.config.num_workers,
-            ..LoaderConfig::default()
-        };
+        let config = LoaderConfig { workers: self.config.num_workers, ..LoaderConfig::default() };
         Loader::new(
             order,
             move |i| HostBatch::make(source.as_ref(), batches[i].clone(), epoch),
@@ -502,9 +467,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn psnr_db(&self, estimate: Option<&Tensor>, batch: &Batch) -> Result<Option<f64>> {
-        estimate
-            .map(|estimate| batch_psnr_db(estimate, &batch.target))
-            .transpose()
+        estimate.map(|estimate| batch_psnr_db(estimate, &batch.target)).transpose()
     }
 
     fn measure(&mut self, probe: Option<StepProbe>, held_before: usize) {
@@ -565,10 +528,7 @@ impl Means {
 
     fn scores(&self) -> Scores {
         let samples = self.samples.max(1) as f64;
-        Scores {
-            loss: self.loss / samples,
-            psnr_db: self.psnr_db.map(|sum| sum / samples),
-        }
+        Scores { loss: self.loss / samples, psnr_db: self.psnr_db.map(|sum| sum / samples) }
     }
 }
 
@@ -577,9 +537,5 @@ fn scalar(loss: &Tensor) -> Result<f64> {
 }
 
 fn names(source: &dyn SampleSource, indices: &[usize]) -> String {
-    indices
-        .iter()
-        .map(|&index| format!("`{}`", source.name(index)))
-        .collect::<Vec<_>>()
-        .join(", ")
+    indices.iter().map(|&index| format!("`{}`", source.name(index))).collect::<Vec<_>>().join(", ")
 }

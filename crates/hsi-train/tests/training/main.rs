@@ -1,0 +1,7 @@
+//! Training, checkpoints and use of small models on the CPU.
+
+mod common;
+mod gradients;
+mod interruption;
+mod trainer;
+mod use_of_models;
