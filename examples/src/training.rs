@@ -147,11 +147,12 @@ pub fn describe(count: ParamCount) -> String {
 pub fn describe_memory(memory: &MemoryParts) -> String {
     format!(
         "peak memory of a step: weights {:.1} + gradients {:.1} + optimiser {:.1} + activations \
-         {:.1} = {:.1} MiB; counted {:.1} MiB",
+         {:.1} + batches ahead {:.1} = {:.1} MiB; counted {:.1} MiB",
         mib(memory.weights),
         mib(memory.gradients),
         mib(memory.optimizer),
         mib(memory.activations),
+        mib(memory.data),
         mib(memory.sum()),
         mib(memory.counted_peak)
     )

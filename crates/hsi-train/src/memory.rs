@@ -115,17 +115,19 @@ pub struct MemoryParts {
     /// What forward and backward keep and use besides: measured as the highest rise of the heap
     /// during a step, less the gradients that arose in it. 0 where allocations are not counted.
     pub activations: usize,
+    /// Batches that are prepared ahead.
+    pub data: usize,
     /// Peak of the heap over the same step, everything included; 0 where it is not counted.
     pub counted_peak: usize,
 }
 
 impl MemoryParts {
-    /// Sum of the four parts.
+    /// Sum of the parts.
     pub fn sum(&self) -> usize {
-        self.weights + self.gradients + self.optimizer + self.activations
+        self.weights + self.gradients + self.optimizer + self.activations + self.data
     }
 
-    /// Part of the peak that is none of the four (data sets, batches in flight, the program).
+    /// What else the peak holds: a data set in memory, scratch space of threads, the program.
     pub fn other(&self) -> usize {
         self.counted_peak.saturating_sub(self.sum())
     }

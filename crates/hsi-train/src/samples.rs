@@ -245,6 +245,11 @@ impl HostBatch {
         Ok(Self { input, target, shape, indices, epoch })
     }
 
+    /// Bytes of the samples.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<f32>() * (self.input.len() + self.target.len())
+    }
+
     pub(crate) fn into_batch(self, dtype: candle_core::DType, device: &Device) -> Result<Batch> {
         let tensor = |values: Vec<f32>| -> Result<Tensor> {
             Ok(Tensor::from_vec(values, self.shape, device)?.to_dtype(dtype)?)

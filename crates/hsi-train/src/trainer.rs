@@ -349,6 +349,7 @@ impl<'a> Trainer<'a> {
         let mut step_in_epoch = 0;
         let mut probe = None;
         let mut held_before = 0;
+        let mut batch_bytes = 0;
         let loader = self.loader(source, plan.iter().map(|part| part.indices.clone()).collect());
         for (done, batch) in loader.enumerate() {
             let part = &plan[done];
@@ -356,7 +357,9 @@ impl<'a> Trainer<'a> {
                 held_before = self.optimizer.collected_bytes();
                 probe = Some(StepProbe::start());
             }
-            let batch = batch?.into_batch(self.dtype, &self.device)?;
+            let batch = batch?;
+            batch_bytes = batch_bytes.max(batch.bytes());
+            let batch = batch.into_batch(self.dtype, &self.device)?;
             let outcome = self.objective.outcome(&batch, true)?;
             let loss = scalar(&outcome.loss)?;
             let name_samples = || names(source.as_ref(), &batch.indices);
@@ -383,7 +386,7 @@ impl<'a> Trainer<'a> {
                 }
                 self.optimizer.rate_factor =
                     self.config.schedule.factor(self.optimizer.steps(), total_steps);
-                self.measure(probe.take(), held_before);
+                self.measure(probe.take(), held_before, batch_bytes);
                 self.optimizer.step(clip_factor(norm, self.config.max_grad_norm))?;
                 step_in_epoch += 1;
             }
@@ -458,7 +461,8 @@ impl<'a> Trainer<'a> {
     ) -> Loader<HostBatch, Error> {
         let (source, epoch) = (Arc::clone(source), self.state.epoch);
         let order = (0..batches.len()).collect();
-        let config = LoaderConfig { workers: self.config.num_workers, ..LoaderConfig::default() };
+        let config =
+            LoaderConfig { workers: self.config.num_workers, prefetch: self.config.num_workers };
         Loader::new(
             order,
             move |i| HostBatch::make(source.as_ref(), batches[i].clone(), epoch),
@@ -470,12 +474,13 @@ impl<'a> Trainer<'a> {
         estimate.map(|estimate| batch_psnr_db(estimate, &batch.target)).transpose()
     }
 
-    fn measure(&mut self, probe: Option<StepProbe>, held_before: usize) {
+    fn measure(&mut self, probe: Option<StepProbe>, held_before: usize, batch_bytes: usize) {
         let Some(probe) = probe else { return };
         let parts = MemoryParts {
             weights: self.params.count().stored_bytes,
             gradients: self.optimizer.collected_bytes(),
             optimizer: self.optimizer.state_bytes(),
+            data: self.config.num_workers * batch_bytes,
             ..MemoryParts::default()
         };
         let parts = probe.finish(parts.gradients.saturating_sub(held_before), parts);
