@@ -114,7 +114,7 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     config.validate()?;
     let loop_config = args.train.config(args.data.seed);
     loop_config.validate()?;
-    let params = pretraining_params(&config, args.data.seed, DType::F32, &device);
+    let params = pretraining_params(&config, args.data.seed, DType::F32, &device)?;
     let protocol = json!({ "normalisation": args.normalisation.to_string(),
         "split": args.split.name(), "data": args.data.data.to_string(), "seed": args.data.seed });
     let resume_key = json!({ "model": config, "protocol": protocol,

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use denoise_heads::{Head, HeadConfig};
 use grad_ops::{Dense, LinearFactory};
-use mae_vit::{Encoder, PositionEmbedding, VitConfig};
+use mae_vit::{Encoder, MaeConfig, VitConfig, sin_cos_positions};
 use ndarray::{Array3, ArrayView3};
 use serde::{Deserialize, Serialize};
 
@@ -97,13 +97,13 @@ impl ModelConfig {
 
     /// An empty store for the parameters, with the policy of the method.
     pub fn params(&self, seed: u64, dtype: DType, device: &Device) -> ParamStore {
-        let (method, position) = (self.method, self.encoder.position);
+        let (method, encoder) = (self.method, self.encoder.clone());
         let policy: Policy = Arc::new(move |name| {
             let trained = match method {
                 Method::Full => true,
                 Method::Frozen => name.starts_with(HEAD),
             };
-            trained && !is_buffer(name, position)
+            trained && !encoder.is_fixed(name)
         });
         ParamStore::new(seed, dtype, device, policy)
     }
@@ -114,24 +114,29 @@ pub const ENCODER: &str = "encoder.";
 /// Prefix of the names of the head's parameters.
 pub const HEAD: &str = "head.";
 
-/// Whether a tensor belongs to the state of a model but is never trained.
-pub(crate) fn is_buffer(name: &str, position: PositionEmbedding) -> bool {
-    let running = ["running_mean", "running_var", "num_batches_tracked"];
-    running.iter().any(|suffix| name.ends_with(suffix))
-        || (position == PositionEmbedding::SinCos && name.ends_with("pos_embed"))
-}
-
-/// An empty store for the parameters of a masked autoencoder: all trained but fixed positions.
+/// A store for the parameters of a masked autoencoder: all trained but fixed positions, which the
+/// store holds already, so that a checkpoint has them as MAE's own files do.
+///
+/// # Errors
+/// When the configuration is not valid.
 pub fn pretraining_params(
-    config: &mae_vit::MaeConfig,
+    config: &MaeConfig,
     seed: u64,
     dtype: DType,
     device: &Device,
-) -> ParamStore {
-    let position = config.encoder.position;
-    let policy: Policy =
-        Arc::new(move |name| name != "decoder_pos_embed" && !is_buffer(name, position));
-    ParamStore::new(seed, dtype, device, policy)
+) -> Result<ParamStore> {
+    config.validate()?;
+    let encoder = config.encoder.clone();
+    let policy: Policy = Arc::new(move |name| !encoder.is_fixed(name));
+    let params = ParamStore::new(seed, dtype, device, policy);
+    let widths = [("pos_embed", config.encoder.dim), ("decoder_pos_embed", config.decoder_dim)];
+    for (name, dim) in widths {
+        if config.encoder.is_fixed(name) {
+            let positions = sin_cos_positions(dim, config.encoder.grid(), dtype, device)?;
+            params.provide([(name.to_owned(), positions)]);
+        }
+    }
+    Ok(params)
 }
 
 /// A vision transformer encoder and a head that turns its features into an image.
