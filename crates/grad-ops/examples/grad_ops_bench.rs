@@ -56,12 +56,9 @@ fn main() -> Result<()> {
         args.get(place + 1).cloned()
     };
     let threads = option("--threads").and_then(|n| n.parse().ok()).unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let only = option("--only");
-    match pool {
-        Ok(pool) => pool.install(|| measure(only.as_deref())),
-        Err(error) => Err(candle_core::Error::wrap(error).into()),
-    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    pool.map_err(candle_core::Error::wrap)?;
+    measure(option("--only").as_deref())
 }
 
 fn measure(only: Option<&str>) -> Result<()> {
@@ -69,11 +66,11 @@ fn measure(only: Option<&str>) -> Result<()> {
     for (name, shapes, operation) in OPERATIONS.iter().filter(|entry| wanted(entry.0)) {
         let vars: Vec<Var> =
             shapes.iter().map(|shape| normal(shape, 0.1)).collect::<Result<_>>()?;
-        let frozen: Vec<Tensor> = vars.iter().map(|var| var.as_detached_tensor()).collect();
+        let frozen: Vec<Tensor> = vars.iter().map(Var::as_detached_tensor).collect();
         let tracked: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
-        let forward = median(|| operation(&frozen).map(drop))?;
+        let forward = time(|| operation(&frozen).map(drop))?;
         let ys = operation(&tracked)?;
-        let backward = median(|| Ok(ys.backward().map(drop)?))?;
+        let backward = time(|| Ok(ys.backward().map(drop)?))?;
         report(name, shapes[0], "forward", forward);
         report(name, shapes[0], "backward", backward);
     }
@@ -83,8 +80,8 @@ fn measure(only: Option<&str>) -> Result<()> {
         let [m, v] = [(), ()].map(|()| Var::zeros(&shape, DType::F32, &Device::Cpu));
         let (m, v) = (m?, v?);
         let step = AdamWStep::default();
-        let time = median(|| grad_ops::adamw_step(&param, &grad, &m, &v, &step))?;
-        report("adamw", &shape, "step", time);
+        let times = time(|| grad_ops::adamw_step(&param, &grad, &m, &v, &step))?;
+        report("adamw", &shape, "step", times);
     }
     Ok(())
 }
@@ -93,8 +90,9 @@ fn normal(shape: &[usize], deviation: f32) -> Result<Var> {
     Ok(Var::randn(0.0, deviation, shape, &Device::Cpu)?)
 }
 
-/// The median time of at least five runs and a second, after one that does not count.
-fn median(mut run: impl FnMut() -> Result<()>) -> Result<Duration> {
+/// Median and minimum of the times of at least five runs and a second, after one that does not
+/// count.
+fn time(mut run: impl FnMut() -> Result<()>) -> Result<[Duration; 2]> {
     run()?;
     let mut times = Vec::new();
     while times.len() < 5
@@ -105,13 +103,13 @@ fn median(mut run: impl FnMut() -> Result<()>) -> Result<Duration> {
         times.push(start.elapsed());
     }
     times.sort();
-    Ok(times[times.len() / 2])
+    Ok([times[times.len() / 2], times[0]])
 }
 
-fn report(op: &str, shape: &[usize], direction: &str, time: Duration) {
+fn report(op: &str, shape: &[usize], direction: &str, times: [Duration; 2]) {
     let threads = rayon::current_num_threads();
-    let ms = time.as_secs_f64() * 1e3;
+    let [median, min] = times.map(|time| time.as_secs_f64() * 1e3);
     println!(
-        r#"{{"op": "{op}", "shape": {shape:?}, "direction": "{direction}", "threads": {threads}, "dtype": "f32", "median_ms": {ms:.4}}}"#
+        r#"{{"op": "{op}", "shape": {shape:?}, "direction": "{direction}", "threads": {threads}, "dtype": "f32", "median_ms": {median:.4}, "min_ms": {min:.4}}}"#
     );
 }

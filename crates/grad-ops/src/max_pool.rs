@@ -4,6 +4,7 @@ use candle_core::{Shape, Tensor};
 
 use crate::kernel::Real;
 use crate::kernel::parallel::{PIECE, build};
+use crate::kernel::simd::vectorized;
 use crate::kernel::unary::{Unary, apply};
 use crate::{Result, check, composed};
 
@@ -47,11 +48,6 @@ impl MaxPool {
         let size = self.height * self.width;
         (size, (self.height / 2) * (self.width / 2), (PIECE / size).max(1))
     }
-
-    /// The two rows under a row of the output.
-    fn rows<'a, T>(&self, map: &'a [T], row: usize) -> (&'a [T], &'a [T]) {
-        map[2 * row * self.width..][..2 * self.width].split_at(self.width)
-    }
 }
 
 impl Unary for MaxPool {
@@ -66,12 +62,10 @@ impl Unary for MaxPool {
         build(self.maps.0 * self.maps.1 * pooled, count * pooled, |index, ys| {
             let maps = xs[index * count * size..].chunks(size);
             for (ys, map) in ys.chunks_mut(pooled).zip(maps) {
-                for (row, ys) in ys.chunks_mut(self.width / 2).enumerate() {
-                    let (upper, lower) = self.rows(map, row);
-                    let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-                    for (y, (upper, lower)) in ys.iter_mut().zip(windows) {
-                        *y = later(later(later(upper[0], upper[1]), lower[0]), lower[1]);
-                    }
+                let rows = map.chunks_exact(2 * self.width);
+                for (ys, rows) in ys.chunks_mut(self.width / 2).zip(rows) {
+                    let (upper, lower) = rows.split_at(self.width);
+                    pool_row(upper, lower, ys);
                 }
             }
         })
@@ -83,54 +77,57 @@ impl Unary for MaxPool {
             let maps = xs[index * count * size..].chunks(size);
             let results = ys[index * count * pooled..].chunks(pooled);
             let grads = grad[index * count * pooled..].chunks(pooled);
-            for (((out, map), ys), grad) in out.chunks_mut(size).zip(maps).zip(results).zip(grads) {
-                let pairs = ys.chunks(self.width / 2).zip(grad.chunks(self.width / 2));
-                for (row, (out, (ys, grad))) in
-                    out.chunks_exact_mut(2 * self.width).zip(pairs).enumerate()
+            for ((out, map), (ys, grad)) in out.chunks_mut(size).zip(maps).zip(results.zip(grads)) {
+                let rows = map.chunks_exact(2 * self.width);
+                let results = ys.chunks(self.width / 2).zip(grad.chunks(self.width / 2));
+                for ((out, rows), (ys, grad)) in
+                    out.chunks_exact_mut(2 * self.width).zip(rows).zip(results)
                 {
-                    let (upper, lower) = self.rows(map, row);
+                    let (upper, lower) = rows.split_at(self.width);
                     let (out_upper, out_lower) = out.split_at_mut(self.width);
-                    let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
-                    let targets = out_upper
-                        .as_chunks_mut::<2>()
-                        .0
-                        .iter_mut()
-                        .zip(out_lower.as_chunks_mut::<2>().0);
-                    for ((targets, windows), (&y, &grad)) in
-                        targets.zip(windows).zip(ys.iter().zip(grad))
-                    {
-                        spread(y, grad, [windows.0, windows.1], [targets.0, targets.1]);
-                    }
+                    spread_row([upper, lower], ys, grad, out_upper, out_lower);
                 }
             }
         })
     }
 }
 
-/// The larger of two numbers, the first if they are equal; what is not a number wins, the last
-/// one of them.
+/// The larger of two numbers, the first if they are equal; what is not a number wins.
 #[inline(always)]
 fn later<T: Real>(first: T, second: T) -> T {
     if second > first || second.is_nan() { second } else { first }
 }
 
-/// Gives the gradient to the first element of the window that is the maximum (the last one that is
-/// not a number, if there is one); the others get zero.
-#[inline(always)]
-fn spread<T: Real>(max: T, grad: T, window: [&[T; 2]; 2], to: [&mut [T; 2]; 2]) {
-    let [[a, b], [c, d]] = window;
-    let hits = if max.is_nan() {
-        let is_nan = [a.is_nan(), b.is_nan(), c.is_nan(), d.is_nan()];
-        let last = is_nan.iter().rposition(|&is_nan| is_nan);
-        [0, 1, 2, 3].map(|index| Some(index) == last)
-    } else {
-        let (first, second, third) = (*a == max, *b == max, *c == max);
-        let second = second && !first;
-        let third = third && !first && !second;
-        [first, second, third, !(first || second || third)]
-    };
-    let [upper, lower] = to;
-    let [a, b, c, d] = hits.map(|hit| if hit { grad } else { T::zero() });
-    *upper = [a, b];
-    *lower = [c, d];
+vectorized! {
+    /// The maxima of the windows in two rows.
+    fn pool_row<T>(upper: &[T], lower: &[T], ys: &mut [T]) {
+        let windows = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+        for (y, (upper, lower)) in ys.iter_mut().zip(windows) {
+            *y = later(later(later(upper[0], upper[1]), lower[0]), lower[1]);
+        }
+    }
+
+    /// Gives the gradients to the first maxima of the windows, zero to the other elements. In a
+    /// window with something that is not a number the first element gets it.
+    fn spread_row<T>(
+        rows: [&[T]; 2],
+        ys: &[T],
+        grad: &[T],
+        out_upper: &mut [T],
+        out_lower: &mut [T],
+    ) {
+        let upper = rows[0].as_chunks::<2>().0.iter().zip(out_upper.as_chunks_mut::<2>().0);
+        let lower = rows[1].as_chunks::<2>().0.iter().zip(out_lower.as_chunks_mut::<2>().0);
+        for (((upper, to_upper), (lower, to_lower)), (&y, &grad)) in
+            upper.zip(lower).zip(ys.iter().zip(grad))
+        {
+            let a = !(upper[0] < y);
+            let b = !(upper[1] < y) && !a;
+            let c = !(lower[0] < y) && !a && !b;
+            let d = !a && !b && !c;
+            let give = |hit: bool| if hit { grad } else { T::zero() };
+            *to_upper = [give(a), give(b)];
+            *to_lower = [give(c), give(d)];
+        }
+    }
 }

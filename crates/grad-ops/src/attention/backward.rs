@@ -15,7 +15,7 @@ const TASKS: usize = 16;
 /// Returns the gradient of `qkv` from output and gradient of the output.
 pub(super) fn attention_grad<T: Real>(shape: Sizes, qkv: &[T], ys: &[T], grad: &[T]) -> Vec<T> {
     let Sizes { batch, tokens, heads, dim } = shape;
-    let block = shape.block();
+    let (block, columns) = (shape.block(), shape.columns());
     let blocks = tokens.div_ceil(block);
     let groups = TASKS.div_ceil(batch * heads).min(blocks);
     let share = blocks.div_ceil(groups) * block;
@@ -38,8 +38,8 @@ pub(super) fn attention_grad<T: Real>(shape: Sizes, qkv: &[T], ys: &[T], grad: &
                 ys,
                 grad,
                 place: (index / heads, index % heads),
-                keys: Mat::new(&keys[index * dim * tokens..], dim, tokens),
-                values: Mat::new(&values[index * dim * tokens..], dim, tokens),
+                keys: Mat::new(&keys[index * dim * columns..], dim, columns),
+                values: Mat::new(&values[index * dim * columns..], dim, columns),
             };
             let end = ((group + 1) * share).min(tokens);
             for (first, dq) in (group * share..end).step_by(block).zip(dq.chunks_mut(block * dim)) {
@@ -106,11 +106,11 @@ impl<T: Real> Job<'_, T> {
         dv: &mut [T],
     ) {
         let Sizes { tokens, dim, .. } = self.shape;
-        let (width, count) = (self.shape.width(), queries.len());
+        let (width, columns, count) = (self.shape.width(), self.shape.columns(), queries.len());
         let scale = T::one() / T::of(dim as f64).sqrt();
         let Scratch { weights, slopes, sums, dots } = scratch;
-        weights.resize(count * tokens, T::zero());
-        slopes.resize(count * tokens, T::zero());
+        weights.resize(count * columns, T::zero());
+        slopes.resize(count * columns, T::zero());
         sums.resize(count, T::zero());
 
         let start = (self.place.0 * tokens + queries.start) * width + self.place.1 * dim;
@@ -126,11 +126,12 @@ impl<T: Real> Job<'_, T> {
         let queries = self.shape.part(self.qkv, self.place, Role::Query, queries);
         let all_keys = self.shape.part(self.qkv, self.place, Role::Key, 0..tokens);
 
-        product(Target::set(weights, tokens), T::one(), queries, self.keys);
-        soften(weights, scale, sums);
-        product(Target::set(slopes, tokens), T::one(), grads, self.values);
-        slope(weights, slopes, sums, dots, scale);
-        let (weights, slopes) = (Mat::new(weights, count, tokens), Mat::new(slopes, count, tokens));
+        product(Target::set(weights, columns), T::one(), queries, self.keys);
+        soften(weights, tokens, scale, sums);
+        product(Target::set(slopes, columns), T::one(), grads, self.values);
+        slope(weights, slopes, tokens, sums, dots, scale);
+        let weights = Mat::strided(weights, (count, tokens), (columns, 1));
+        let slopes = Mat::strided(slopes, (count, tokens), (columns, 1));
         product(Target::add(dv, dim), T::one(), weights.t(), grads);
         product(Target::add(dk, dim), T::one(), slopes.t(), queries);
         product(Target::set(dq, dim), T::one(), slopes, all_keys);
@@ -139,12 +140,19 @@ impl<T: Real> Job<'_, T> {
 
 vectorized! {
     /// Divides the weights by their sums and turns their gradients into those of the scores.
-    fn slope<T>(weights: &mut [T], slopes: &mut [T], sums: &[T], dots: &[T], scale: T) {
-        let width = weights.len() / sums.len();
-        let parts = weights.chunks_exact_mut(width).zip(slopes.chunks_exact_mut(width));
+    fn slope<T>(
+        weights: &mut [T],
+        slopes: &mut [T],
+        tokens: usize,
+        sums: &[T],
+        dots: &[T],
+        scale: T,
+    ) {
+        let columns = weights.len() / sums.len();
+        let parts = weights.chunks_exact_mut(columns).zip(slopes.chunks_exact_mut(columns));
         for ((weights, slopes), (&sum, &dot)) in parts.zip(sums.iter().zip(dots)) {
             let share = T::one() / sum;
-            for (weight, slope) in weights.iter_mut().zip(slopes) {
+            for (weight, slope) in weights[..tokens].iter_mut().zip(slopes) {
                 *weight *= share;
                 *slope = *weight * (*slope - dot) * scale;
             }

@@ -23,36 +23,57 @@ impl<'a, T> Maps<'a, T> {
     }
 }
 
-/// The kernel `(out, inner, 3, 3)` as nine matrices `(out, inner)`; with `turn` as nine matrices
-/// `(inner, out)` in reverse order, for the gradient of the input.
-pub(super) fn taps<T: Real>(weight: &[T], out: usize, inner: usize, turn: bool) -> Vec<T> {
-    let mut taps = vec![T::zero(); weight.len()];
-    taps.par_chunks_mut(out * inner).enumerate().for_each(|(tap, matrix)| {
-        let tap = if turn { 8 - tap } else { tap };
-        for (to, kernel) in matrix.iter_mut().enumerate() {
-            let from = if turn { to % out * inner + to / out } else { to };
-            *kernel = weight[from * 9 + tap];
+/// The kernel `(out, inner, 3, 3)` as `(out, 3, 3, inner)`.
+pub(super) fn kernel_rows<T: Real>(weight: &[T], inner: usize) -> Vec<T> {
+    let mut rows = vec![T::zero(); weight.len()];
+    rows.par_chunks_mut(9 * inner).zip(weight.par_chunks(9 * inner)).for_each(|(to, from)| {
+        for (tap, to) in to.chunks_exact_mut(inner).enumerate() {
+            for (to, from) in to.iter_mut().zip(from.as_chunks::<9>().0) {
+                *to = from[tap];
+            }
         }
     });
-    taps
+    rows
 }
 
-/// At least this many tasks are made if there are channels enough to share out.
+/// The kernel `(out, inner, 3, 3)` turned by half a turn as `(inner, 3, 3, out)`.
+pub(super) fn turned_kernel_rows<T: Real>(weight: &[T], inner: usize) -> Vec<T> {
+    const BLOCK: usize = 8;
+    let out = weight.len() / (9 * inner);
+    let mut rows = vec![T::zero(); weight.len()];
+    rows.par_chunks_mut(BLOCK * 9 * out).enumerate().for_each(|(block, to)| {
+        for (channel, from) in weight.chunks_exact(9 * inner).enumerate() {
+            let from = from[block * BLOCK * 9..].as_chunks::<9>().0;
+            for (to, from) in to.chunks_exact_mut(9 * out).zip(from) {
+                for (tap, &kernel) in from.iter().enumerate() {
+                    to[(8 - tap) * out + channel] = kernel;
+                }
+            }
+        }
+    });
+    rows
+}
+
+/// At most and at least this many pixels make a tile.
+const PIXELS: [usize; 2] = [384, 128];
+/// At least this many channels of the output make a task.
+const CHANNELS: usize = 128;
+/// At least this many tasks are made within these limits.
 const TASKS: usize = 16;
 
-/// Convolves with nine matrices `(out, inner)`.
+/// Convolves with a kernel `(out, 3, 3, inner)`.
 pub(super) fn convolve<T: Real>(
     xs: &Maps<'_, T>,
-    taps: &[T],
-    out: usize,
+    kernel: &[T],
     bias: Option<&[T]>,
     rectify: bool,
 ) -> Vec<T> {
     let [batch, inner, height, width] = xs.shape;
-    let tiling = Tiling::new(height, width);
+    let out = kernel.len() / (9 * inner);
+    let pixels = (batch * height * width / TASKS).clamp(PIXELS[1], PIXELS[0]);
+    let tiling = Tiling::new(height, width, pixels);
     let tiles = batch * tiling.count;
-    let blocks = TASKS.div_ceil(tiles).clamp(1, out.div_ceil(32));
-    let block = out.div_ceil(blocks);
+    let block = out.div_ceil(TASKS.div_ceil(tiles)).max(CHANNELS).min(out);
     let blocks = out.div_ceil(block);
 
     // Every task owns its rows of its channels.
@@ -67,39 +88,36 @@ pub(super) fn convolve<T: Real>(
         }
     }
 
-    tasks.into_par_iter().enumerate().for_each_init(
-        || (Vec::new(), Vec::new()),
-        |(copy, sums), (task, outputs)| {
-            let (image, first) = (task / blocks / tiling.count, task % blocks * block);
-            let tile = tiling.tile(task / blocks % tiling.count);
-            let (map, mask) = xs.image(image);
-            tile.copy_bordered(map, mask, copy);
-
-            let (pixels, channels) = (tile.pixels(), outputs.len());
+    // Tasks of the same tile share its copy.
+    tasks.par_chunks_mut(blocks).enumerate().for_each_init(Vec::new, |copy, (index, tasks)| {
+        let tile = tiling.tile(index % tiling.count);
+        let (map, mask) = xs.image(index / tiling.count);
+        tile.bordered().copy(map, mask, copy);
+        let run = |sums: &mut Vec<T>, (task, outputs): (usize, &mut Vec<&mut [T]>)| {
+            let (first, channels, pixels) = (task * block, outputs.len(), tile.pixels());
             sums.resize(channels * pixels, T::zero());
-            for tap in 0..9 {
+            for row in 0..3 {
                 let target =
-                    if tap == 0 { Target::set(sums, pixels) } else { Target::add(sums, pixels) };
-                let kernel = &taps[(tap * out + first) * inner..];
-                let shifted = &copy[tile.offset(tap)..];
+                    if row == 0 { Target::set(sums, pixels) } else { Target::add(sums, pixels) };
+                let kernel = &kernel[(9 * first + 3 * row) * inner..];
+                let strides = (tile.bordered().size(), 1);
                 product(
                     target,
                     T::one(),
-                    Mat::new(kernel, channels, inner),
-                    Mat::strided(shifted, (inner, pixels), (tile.bordered(), 1)),
+                    Mat::strided(kernel, (channels, 3 * inner), (9 * inner, 1)),
+                    Mat::strided(&copy[row * width..], (3 * inner, pixels), strides),
                 );
             }
-            for (channel, (rows, sums)) in outputs.into_iter().zip(sums.chunks(pixels)).enumerate()
-            {
+            let sums = sums.chunks_exact(pixels);
+            for (channel, (ys, sums)) in outputs.iter_mut().zip(sums).enumerate() {
                 let bias = bias.map_or(T::zero(), |bias| bias[first + channel]);
-                for (row, sums) in rows.chunks_mut(width).zip(sums.chunks(tile.pitch())) {
-                    for (y, &sum) in row.iter_mut().zip(sums) {
-                        let value = sum + bias;
-                        *y = if rectify && value <= T::zero() { T::zero() } else { value };
-                    }
+                for (y, &sum) in ys.iter_mut().zip(sums) {
+                    let value = sum + bias;
+                    *y = if rectify && value <= T::zero() { T::zero() } else { value };
                 }
             }
-        },
-    );
+        };
+        tasks.par_iter_mut().enumerate().for_each_init(Vec::new, run);
+    });
     ys
 }

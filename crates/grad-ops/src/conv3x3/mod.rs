@@ -1,9 +1,10 @@
 //! Convolution with a 3 x 3 kernel.
 //!
-//! A piece of some rows of the image is copied with a border of zeros. Every tap of the kernel
-//! then is one matrix product over the same copy, shifted by a constant: nine accumulating
-//! products, and no matrix of patches. The two columns between the rows are computed and dropped.
-//! The gradient of the input is the same routine with the kernel turned and transposed.
+//! Some rows of the image are copied three times, one of them shifted to the left and one to the
+//! right, with a row of zeros above and below the image. In this copy each row of the kernel is
+//! one matrix product: three accumulating products, and no matrix of patches. The gradient of the
+//! input is the same routine with the kernel turned and transposed, that of the kernel the product
+//! of the gradient of the output with the same copy.
 
 mod convolve;
 mod tile;
@@ -14,7 +15,7 @@ use candle_core::{Shape, Tensor};
 use crate::kernel::Real;
 use crate::kernel::affine::{Affine, Given, Grads, Wanted, apply};
 use crate::{Result, check, composed};
-use convolve::{Maps, convolve, taps};
+use convolve::{Maps, convolve, kernel_rows, turned_kernel_rows};
 use weight_grad::weight_grad;
 
 const OP: &str = "conv3x3";
@@ -87,8 +88,8 @@ impl Affine for Conv {
 
     fn forward<T: Real>(&self, xs: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
         let shape = [self.batch, self.channels, self.height, self.width];
-        let taps = taps(weight, self.out, self.channels, false);
-        convolve(&Maps { data: xs, mask: None, shape }, &taps, self.out, bias, self.rectify)
+        let kernel = kernel_rows(weight, self.channels);
+        convolve(&Maps { data: xs, mask: None, shape }, &kernel, bias, self.rectify)
     }
 
     fn backward<T: Real>(&self, given: Given<'_, T>, wanted: Wanted) -> Grads<T> {
@@ -97,8 +98,8 @@ impl Affine for Conv {
         let grad = Maps { data: given.grad, mask, shape };
         let mut grads = Grads::default();
         if wanted.xs {
-            let taps = taps(given.weight, self.out, self.channels, true);
-            grads.xs = convolve(&grad, &taps, self.channels, None, false);
+            let kernel = turned_kernel_rows(given.weight, self.channels);
+            grads.xs = convolve(&grad, &kernel, None, false);
         }
         if wanted.weight || wanted.bias {
             let shape = [self.batch, self.channels, self.height, self.width];

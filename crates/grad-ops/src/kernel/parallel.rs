@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::Real;
 
-/// Elements in a piece: a fraction of the second-level cache.
-pub(crate) const PIECE: usize = 1 << 14;
+/// Elements in a piece: a part of the first-level cache.
+pub(crate) const PIECE: usize = 1 << 12;
 
 /// A vector whose pieces of `size` elements are filled by `fill`, which gets the index of a piece
 /// and the piece, all zeros.

@@ -55,7 +55,7 @@ pub(crate) fn sum_pairs<T: Real>(xs: &[T], ys: &[T], f: impl Fn(T, T) -> T) -> T
 pub(crate) fn exponentials<T: Real, const FMA: bool>(row: &mut [T], factor: T) -> T {
     let max = max(row);
     for x in row.iter_mut() {
-        *x = ((*x - max) * factor).fast_exp::<FMA>();
+        *x = ((*x - max) * factor).exp_negative::<FMA>();
     }
     sum(row, |x| x)
 }
