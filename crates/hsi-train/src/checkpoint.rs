@@ -121,33 +121,68 @@ impl Checkpoints {
         optimizer: Option<&AdamW>,
         state: &TrainState,
     ) -> Result<()> {
-        let target = self.folder.join(name);
-        let (new, old) = siblings(&target);
-        remove(&new)?;
-        create_dir(&new)?;
-        let tensors: HashMap<String, Tensor> = params.tensors().into_iter().collect();
-        save_tensors(&new.join(MODEL), &tensors)?;
-        if let Some(optimizer) = optimizer {
-            save_tensors(&new.join(OPTIMIZER), &optimizer.state())?;
-        }
-        let manifest = Manifest {
-            format: FORMAT,
-            kind: self.kind,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            model: self.model.clone(),
-            protocol: self.protocol.clone(),
-            resume_key: self.resume_key.clone(),
-            state: state.clone(),
-        };
-        // Last, so that a folder with this file is complete.
-        write_json(&new.join(CONFIG), &manifest)?;
-        remove(&old)?;
-        if target.exists() {
-            rename(&target, &old)?;
-        }
-        rename(&new, &target)?;
-        remove(&old)
+        replace(&self.folder.join(name), |folder| {
+            let tensors: HashMap<String, Tensor> = params.tensors().into_iter().collect();
+            save_tensors(&folder.join(MODEL), &tensors)?;
+            if let Some(optimizer) = optimizer {
+                save_tensors(&folder.join(OPTIMIZER), &optimizer.state())?;
+            }
+            let manifest = Manifest {
+                format: FORMAT,
+                kind: self.kind,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                model: self.model.clone(),
+                protocol: self.protocol.clone(),
+                resume_key: self.resume_key.clone(),
+                state: state.clone(),
+            };
+            // Last, so that a folder with this file is complete.
+            write_json(&folder.join(CONFIG), &manifest)
+        })
     }
+
+    /// Copies `last` and `best` of the run that is continued, unless it is this one: training may
+    /// have nothing left to do, or never get better than it was.
+    ///
+    /// # Errors
+    /// When a file cannot be copied.
+    pub fn adopt(&self, resumed: &Resumed) -> Result<()> {
+        let absolute = |path: &Path| path.canonicalize().map_err(|e| Error::io(path, e));
+        let last = absolute(&resumed.path)?;
+        let Some(run) =
+            last.parent().filter(|run| absolute(&self.folder).ok().as_deref() != Some(run))
+        else {
+            return Ok(());
+        };
+        copy(&last, &self.folder.join("last"), &[MODEL, OPTIMIZER, CONFIG])?;
+        let best = open(&run.join("best"), self.kind, false).ok();
+        let best = best.filter(|best| best.manifest.model == self.model).map(|best| best.path);
+        copy(best.as_ref().unwrap_or(&last), &self.folder.join("best"), &[MODEL, CONFIG])
+    }
+}
+
+/// Fills a folder under another name, then lets it take the place of `target`.
+fn replace(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let (new, old) = siblings(target);
+    remove(&new)?;
+    create_dir(&new)?;
+    fill(&new)?;
+    remove(&old)?;
+    if target.exists() {
+        rename(target, &old)?;
+    }
+    rename(&new, target)?;
+    remove(&old)
+}
+
+fn copy(from: &Path, to: &Path, files: &[&str]) -> Result<()> {
+    replace(to, |folder| {
+        for file in files {
+            let source = from.join(file);
+            std::fs::copy(&source, folder.join(file)).map_err(|e| Error::io(source, e))?;
+        }
+        Ok(())
+    })
 }
 
 /// A checkpoint on disk.
@@ -195,7 +230,9 @@ pub fn open(path: &Path, kind: Kind, prefer_last: bool) -> Result<Checkpoint> {
         }
         return Ok(Checkpoint { path: found, manifest });
     }
-    let reason = if path.exists() {
+    let reason = if path.is_file() {
+        "it is a file, not the folder of a run".to_owned()
+    } else if path.exists() {
         "it holds no `checkpoint.json`, nor does a `best` or `last` below it".to_owned()
     } else {
         "it does not exist".to_owned()
@@ -243,18 +280,25 @@ impl Checkpoint {
     }
 }
 
-/// The first setting in which two objects differ.
-fn difference(before: &Value, now: &Value) -> Option<(String, String, String)> {
-    let (Value::Object(before), Value::Object(now)) = (before, now) else {
-        let texts = (before.to_string(), now.to_string());
-        return (before != now).then(|| ("settings".to_owned(), texts.0, texts.1));
+/// The first value in which two settings differ: its name (`model.encoder.dim`), what it was, and
+/// what it is.
+pub fn difference(before: &Value, now: &Value) -> Option<(String, String, String)> {
+    let (Value::Object(old), Value::Object(new)) = (before, now) else {
+        let text = |value: &Value| match value {
+            Value::Null => "nothing".to_owned(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        return (before != now).then(|| (String::new(), text(before), text(now)));
     };
-    let mut names: Vec<&String> = before.keys().chain(now.keys()).collect();
+    let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
     names.sort();
+    let value =
+        |object: &serde_json::Map<_, _>, name| object.get(name).cloned().unwrap_or_default();
     names.into_iter().find_map(|name| {
-        let (old, new) = (before.get(name), now.get(name));
-        let text = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
-        (old != new).then(|| (name.clone(), text(old), text(new)))
+        let (inner, old, new) = difference(&value(old, name), &value(new, name))?;
+        let name = if inner.is_empty() { name.clone() } else { format!("{name}.{inner}") };
+        Some((name, old, new))
     })
 }
 
@@ -322,5 +366,10 @@ mod tests {
         assert_eq!(difference(&before, &before), None);
         let changed = difference(&before, &now);
         assert_eq!(changed, Some(("seed".to_owned(), "1".to_owned(), "2".to_owned())));
+        let before = serde_json::json!({"model": {"head": {"kind": "fc", "width": null}}});
+        let now = serde_json::json!({"model": {"head": {"kind": "fc", "width": 8}}});
+        let changed = difference(&before, &now);
+        let expected = ("model.head.width".to_owned(), "nothing".to_owned(), "8".to_owned());
+        assert_eq!(changed, Some(expected));
     }
 }

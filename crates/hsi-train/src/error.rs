@@ -99,7 +99,7 @@ pub enum Error {
     /// The loss or its gradient stopped being a finite number.
     #[error(
         "{quantity} is {value} in epoch {epoch}, optimiser step {step}, on the samples {samples}; \
-         the last good checkpoint was kept"
+         the checkpoints of the epochs before were kept"
     )]
     NotFinite {
         /// `loss` or `gradient norm`.

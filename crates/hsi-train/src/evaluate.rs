@@ -60,13 +60,24 @@ pub struct Evaluated<'a> {
     pub estimates: &'a [Array3<f32>],
 }
 
+/// Checks that images of this size are large enough for the windows of the metrics.
+///
+/// # Errors
+/// [`Error::Metrics`] naming the metric that needs more pixels.
+pub fn check_scorable(rows: usize, cols: usize) -> Result<()> {
+    let plane = Array3::zeros((1, rows, cols));
+    Metrics::compute(plane.view(), plane.view(), 1.0)?;
+    Ok(())
+}
+
 /// Scores all estimators on the same noisy samples; a row each, in their order.
 ///
 /// The noise of sample `i` is the one that validation and test samples of training with the same
 /// seed have. `watch` is shown each sample.
 ///
 /// # Errors
-/// When there are no samples, they cannot be read, or an estimator cannot take them.
+/// When there are no samples, they cannot be read or are too small for the metrics, or an estimator
+/// cannot take them.
 pub fn evaluate(
     dataset: &dyn Dataset,
     degradation: &Degradation,
@@ -76,6 +87,8 @@ pub fn evaluate(
     if dataset.len() == 0 {
         return Err(Error::NoSamples("the data set to evaluate on is empty".to_owned()));
     }
+    let (rows, cols) = dataset.size();
+    check_scorable(rows, cols)?;
     let mut degradation = degradation.clone();
     degradation.seed = mix(degradation.seed, 0);
     let mut builders = vec![RowBuilder::default(); estimators.len()];

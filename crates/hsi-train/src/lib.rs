@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod checkpoint;
+mod config;
 mod curves;
 mod error;
 mod evaluate;
@@ -18,8 +19,9 @@ mod tensorboard;
 mod trainer;
 
 pub use checkpoint::{Checkpoint, Checkpoints, Resumed};
+pub use config::{Schedule, TrainConfig};
 pub use error::{Error, Result};
-pub use evaluate::{Estimator, Evaluated, evaluate};
+pub use evaluate::{Estimator, Evaluated, check_scorable, evaluate};
 pub use hooks::{Control, Hooks, NoHooks, Progress};
 pub use memory::MemoryParts;
 pub use model::{DenoisingModel, ENCODER, HEAD, Method, ModelConfig, apply, pretraining_params};
@@ -30,4 +32,4 @@ pub use report::{Protocol, Report, Row, RowBuilder};
 pub use restore::Restorer;
 pub use samples::{Batch, CleanSamples, Degradation, Degraded, NoisySamples, Sample, SampleSource};
 pub use tensorboard::ScalarWriter;
-pub use trainer::{EpochRecord, Schedule, Scores, TrainConfig, TrainReport, TrainState, Trainer};
+pub use trainer::{EpochRecord, Scores, TrainReport, TrainState, Trainer};

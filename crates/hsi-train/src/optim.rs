@@ -32,6 +32,34 @@ impl Default for AdamWConfig {
     }
 }
 
+impl AdamWConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] naming the first that cannot be used.
+    pub fn validate(&self) -> Result<()> {
+        let decay = |value: f64| (0.0..1.0).contains(&value);
+        let checks = [
+            ("beta1", self.beta1, "from 0 to below 1", decay(self.beta1)),
+            ("beta2", self.beta2, "from 0 to below 1", decay(self.beta2)),
+            ("eps", self.eps, "a positive number", self.eps.is_finite() && self.eps > 0.0),
+            (
+                "weight-decay",
+                self.weight_decay,
+                "a number, 0 or more",
+                self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+            ),
+        ];
+        for (name, value, expected, valid) in checks {
+            if !valid {
+                let (expected, got) = (expected.to_owned(), value.to_string());
+                return Err(Error::Setting { name, expected, got });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Parameters that share a learning rate.
 #[derive(Debug, Clone)]
 pub struct ParamGroup {
@@ -109,8 +137,9 @@ impl AdamW {
     /// Makes an optimiser over the groups.
     ///
     /// # Errors
-    /// When the moments cannot be allocated.
+    /// When a setting cannot be used or the moments cannot be allocated.
     pub fn new(groups: Vec<ParamGroup>, config: AdamWConfig) -> Result<Self> {
+        config.validate()?;
         let mut slots = Vec::new();
         for group in groups {
             for (name, var) in group.params {
@@ -272,6 +301,17 @@ impl EarlyStopping {
         Self { patience, min_delta, best: f64::MAX, waited: 0 }
     }
 
+    /// Goes on from where another watch stood, with the patience and threshold of this one.
+    #[must_use]
+    pub fn continued_from(self, before: Self) -> Self {
+        Self { best: before.best, waited: before.waited, ..self }
+    }
+
+    /// Whether the patience is used up.
+    pub fn is_over(&self) -> bool {
+        self.patience > 0 && self.waited >= self.patience
+    }
+
     /// Takes the loss of an epoch and says whether training should stop.
     pub fn should_stop(&mut self, loss: f64) -> bool {
         if loss < self.best - self.min_delta {
@@ -280,7 +320,7 @@ impl EarlyStopping {
         } else {
             self.waited += 1;
         }
-        self.patience > 0 && self.waited >= self.patience
+        self.is_over()
     }
 }
 
@@ -296,6 +336,10 @@ mod tests {
         let stops: Vec<bool> =
             [1.0, 0.95, 0.8, 0.75, 0.74].map(|loss| watch.should_stop(loss)).to_vec();
         assert_eq!(stops, [false, false, false, false, true]);
+        assert!(watch.is_over());
+        let mut patient = EarlyStopping::new(3, 0.1).continued_from(watch);
+        assert!(!patient.is_over(), "more patience, the same losses");
+        assert!(patient.should_stop(0.74));
         let mut never = EarlyStopping::new(0, 0.0);
         assert!((0..100).all(|_| !never.should_stop(1.0)));
     }

@@ -227,12 +227,12 @@ impl SimpleBackend for ParamStore {
     ) -> candle_core::Result<Tensor> {
         let mut inner = self.lock();
         if let Some(entry) = inner.entries.get(name) {
-            check_shape(name, &shape, entry.tensor()).map_err(candle_core::Error::wrap)?;
+            check_shape(name, &shape, entry.tensor()).map_err(plain)?;
             return Ok(entry.tensor().clone());
         }
         let value = match inner.provided.get(name) {
             Some(tensor) => {
-                check_shape(name, &shape, tensor).map_err(candle_core::Error::wrap)?;
+                check_shape(name, &shape, tensor).map_err(plain)?;
                 // A copy of our own: variables are updated in place.
                 tensor.to_dtype(dtype)?.to_device(device)?.force_contiguous()?.copy()?
             }
@@ -276,6 +276,11 @@ fn check_shape(name: &str, expected: &Shape, tensor: &Tensor) -> Result<()> {
         expected: expected.dims().to_vec(),
         got: tensor.dims().to_vec(),
     })
+}
+
+/// An error that only passes through the tensor library: without the backtrace that `wrap` adds.
+fn plain(error: Error) -> candle_core::Error {
+    candle_core::Error::Msg(error.to_string())
 }
 
 /// 64-bit FNV-1a: a fixed, portable address for a name.
