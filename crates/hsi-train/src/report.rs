@@ -1,7 +1,7 @@
 //! `metrics.json`: what was measured, in one form for all programs.
 
 use hsi_metrics::Metrics;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What the rows of a report have in common.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,16 +29,22 @@ pub struct Row {
     /// Samples scored.
     pub samples: usize,
     /// Mean over bands, then samples, of the PSNR for a range of 1.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub psnr_db: f64,
     /// PSNR of the MSE over the whole cube, mean over samples.
+    #[serde(deserialize_with = "infinite_if_null")]
     pub psnr_global_db: f64,
     /// Mean over bands of the 7 x 7 SSIM for a range of 1.
+    #[serde(deserialize_with = "nan_if_null")]
     pub ssim: f64,
     /// Mean angle over pixels in degrees.
+    #[serde(deserialize_with = "nan_if_null")]
     pub sam_deg: f64,
     /// Mean squared error.
+    #[serde(deserialize_with = "nan_if_null")]
     pub mse: f64,
     /// Root of the mean squared error, mean over samples.
+    #[serde(deserialize_with = "nan_if_null")]
     pub rmse: f64,
     /// Universal image quality index.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -47,6 +53,7 @@ pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ergas: Option<f64>,
     /// Seconds of estimation, mean over samples.
+    #[serde(deserialize_with = "nan_if_null")]
     pub seconds_per_sample: f64,
     /// Seconds of training.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -63,6 +70,16 @@ pub struct Row {
     /// Peak of the heap in training.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub peak_bytes: Option<usize>,
+}
+
+/// JSON has no infinity: the PSNR of an estimate without error is written as `null`.
+fn infinite_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+}
+
+/// What could not be computed is written as `null`.
+fn nan_if_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// The content of `metrics.json`.
@@ -115,5 +132,19 @@ impl RowBuilder {
             ergas: finite(self.ergas),
             ..self.sums
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_without_error_is_read_back() -> serde_json::Result<()> {
+        let row = Row { method: "x".to_owned(), psnr_db: f64::INFINITY, ..Row::default() };
+        let text = serde_json::to_string(&row)?;
+        assert!(text.contains("\"psnr_db\":null"), "{text}");
+        assert_eq!(serde_json::from_str::<Row>(&text)?, row);
+        Ok(())
     }
 }
