@@ -11,17 +11,18 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use hsi_baselines::Denoiser;
-use hsi_data::{Axes, BandRange, Cube, Format, NormMode, OpenOptions, SaveOptions};
+use hsi_data::{Axes, BandRange, Format, NormMode, OpenOptions};
 use hsi_examples::app::Invocation;
 use hsi_examples::model::DeviceChoice;
 use hsi_examples::output::{self, print_line};
 use hsi_examples::progress::Bar;
+use hsi_examples::scene::Scene;
 use hsi_metrics::Metrics;
 use hsi_noise::NoisePipeline;
-use hsi_pictures::{Comparison, Panel};
+use hsi_pictures::{Comparison, FalseColor, Panel};
 use hsi_train::memory::{CountingAllocator, peak_bytes_ever};
-use hsi_train::{Protocol, Report, Restorer, Row, RowBuilder};
-use ndarray::{Array3, Axis};
+use hsi_train::{Protocol, Report, Restorer, RowBuilder};
+use ndarray::{Array3, ArrayView3, Axis};
 use serde_json::json;
 
 #[global_allocator]
@@ -36,7 +37,7 @@ struct Arguments {
     /// File to write, or the folder for `*_denoised.*` where the input is a folder
     output: PathBuf,
     /// Folder of a run of `train`, or one of its checkpoints
-    #[arg(long, conflicts_with = "baseline", required_unless_present = "baseline")]
+    #[arg(long)]
     checkpoint: Option<PathBuf>,
     /// Classical method
     #[arg(long)]
@@ -78,6 +79,38 @@ enum Estimate {
     Baseline(Box<dyn Denoiser>),
 }
 
+impl Estimate {
+    fn name(&self) -> String {
+        match self {
+            Self::Model(restorer) => {
+                let config = restorer.model().config();
+                format!("{} {}", config.method, config.head.kind)
+            }
+            Self::Baseline(baseline) => baseline.name().to_owned(),
+        }
+    }
+
+    /// Bands that the method takes, if not any number.
+    fn bands(&self) -> Option<usize> {
+        match self {
+            Self::Model(restorer) => Some(restorer.bands()),
+            Self::Baseline(_) => None,
+        }
+    }
+
+    fn denoise(&self, noisy: ArrayView3<'_, f32>, label: &str) -> Result<Array3<f32>> {
+        match self {
+            Self::Model(restorer) => {
+                let mut bar = Bar::new();
+                let unit = BandRange::fixed(noisy.dim().0, 0.0, 1.0)?;
+                let mut progress = |done, total| bar.show(label, done, total);
+                Ok(restorer.denoise_in_range(noisy, &unit, &mut progress)?)
+            }
+            Self::Baseline(baseline) => Ok(baseline.denoise(noisy)?),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     hsi_examples::run(denoise)
 }
@@ -86,23 +119,23 @@ fn denoise(args: Arguments, invocation: Invocation) -> Result<()> {
     if args.normalisation == NormMode::Oracle {
         bail!("`oracle` needs the clean cube: use `from-noisy` or `fixed:MIN:MAX`");
     }
-    let estimate = match (&args.checkpoint, &args.baseline) {
-        (Some(path), _) => {
-            let (mut restorer, _) = Restorer::load(path, &args.device.device()?)?;
-            restorer.batch = args.batch_size;
-            restorer.overlap = args.overlap.unwrap_or(restorer.overlap);
-            Estimate::Model(Box::new(restorer))
-        }
-        (None, Some(name)) => Estimate::Baseline(hsi_baselines::by_name(name)?),
-        (None, None) => bail!("name a --checkpoint or a --baseline"),
-    };
     let pairs = pairs(&args.input, &args.output)?;
+    let estimate = match (&args.checkpoint, &args.baseline) {
+        (Some(path), None) => Estimate::Model(Box::new(restorer(&args, path)?)),
+        (None, Some(name)) => Estimate::Baseline(hsi_baselines::by_name(name)?),
+        (None, None) => bail!("nothing to denoise with: name a --checkpoint or a --baseline"),
+        (Some(_), Some(_)) => bail!("name a --checkpoint or a --baseline, not both"),
+    };
     let settings = json!({ "normalisation": args.normalisation.to_string(),
         "add_noise": args.add_noise.as_ref().map(ToString::to_string), "seed": args.seed });
     let save_dir = output::begin(&args.save_dir, &invocation, &settings)?;
-    let mut rows = Vec::new();
+    if args.input.is_dir() {
+        hsi_train::files::create_dir(&args.output)?;
+    }
+    let mut scores = [RowBuilder::default(), RowBuilder::default()];
     for (input, output) in &pairs {
-        rows.extend(denoise_file(&args, &estimate, input, output, &save_dir)?);
+        denoise_file(&args, &estimate, input, output, &save_dir, &mut scores)
+            .with_context(|| format!("`{}`", input.display()))?;
     }
     let peak = peak_bytes_ever();
     print_line(&format!("peak memory {:.0} MiB", peak as f64 / f64::from(1 << 20)));
@@ -113,12 +146,29 @@ fn denoise(args: Arguments, invocation: Invocation) -> Result<()> {
         seed: args.seed,
         data: args.input.display().to_string(),
     };
-    let report = Report { protocol, rows };
-    if args.add_noise.is_some() {
-        return output::finish(&save_dir, &report);
+    if args.add_noise.is_none() {
+        let report = Report { protocol, rows: Vec::new() };
+        return Ok(hsi_train::files::write_json(&save_dir.join("metrics.json"), &report)?);
     }
-    hsi_train::files::write_json(&save_dir.join("metrics.json"), &report)?;
-    Ok(())
+    let [noisy, denoised] = scores;
+    let rows = vec![noisy.finish("noisy"), denoised.finish(estimate.name())];
+    output::finish(&save_dir, &Report { protocol, rows })
+}
+
+fn restorer(args: &Arguments, path: &Path) -> Result<Restorer> {
+    let (mut restorer, _) = Restorer::load(path, &args.device.device()?)?;
+    if args.batch_size == 0 {
+        bail!("`batch-size` should be at least 1, got `0`");
+    }
+    restorer.batch = args.batch_size;
+    if let Some(overlap) = args.overlap {
+        let side = restorer.model().config().encoder.image_size;
+        if overlap >= side {
+            bail!("`overlap` should be less than {side}, the side of a tile, got `{overlap}`");
+        }
+        restorer.overlap = overlap;
+    }
+    Ok(restorer)
 }
 
 /// Inputs and where each goes.
@@ -126,11 +176,20 @@ fn pairs(input: &Path, output: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     if !input.exists() {
         bail!("the input `{}` does not exist", input.display());
     }
+    let same = || matches!((input.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
     if !input.is_dir() {
         if output.is_dir() {
             bail!("the output `{}` is a folder, the input is a file", output.display());
         }
+        if same() {
+            bail!("the output `{}` is the input, which would be lost", output.display());
+        }
         Format::from_extension(output)?;
+        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let (shown, folder) = (output.display(), folder.display());
+            bail!("the output `{shown}` cannot be written: there is no folder `{folder}`");
+        }
         return Ok(vec![(input.to_path_buf(), output.to_path_buf())]);
     }
     if output.is_file() {
@@ -141,9 +200,11 @@ fn pairs(input: &Path, output: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
         .with_context(|| format!("cannot read the folder `{}`", input.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("cannot read `{}`", input.display()))?.path();
-        if path.is_file() && Format::from_extension(&path).is_ok() {
-            let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_owned();
-            let mut name = part(path.file_stem());
+        let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_owned();
+        let mut name = part(path.file_stem());
+        // In the folder of the inputs, results of an earlier run are not inputs.
+        let result = same() && name.to_string_lossy().ends_with("_denoised");
+        if path.is_file() && Format::from_extension(&path).is_ok() && !result {
             name.push("_denoised.");
             name.push(part(path.extension()));
             pairs.push((path, output.join(name)));
@@ -153,147 +214,60 @@ fn pairs(input: &Path, output: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     if pairs.is_empty() {
         bail!("the folder `{}` holds no cube", input.display());
     }
-    hsi_train::files::create_dir(output)?;
     Ok(pairs)
 }
 
-/// Denoises one file; the row of its scores, if noise was added.
+/// Denoises one file. If noise is added, scores the noisy and the denoised image.
 fn denoise_file(
     args: &Arguments,
     estimate: &Estimate,
     input: &Path,
     output: &Path,
     save_dir: &Path,
-) -> Result<Vec<Row>> {
+    scores: &mut [RowBuilder; 2],
+) -> Result<()> {
     let options = OpenOptions {
         axes: args.axes.unwrap_or_default(),
         nodata: args.nodata,
         ..OpenOptions::default()
     };
-    let mut cube = hsi_data::open(input, &options)?;
-    cube.check_finite()?;
-    let bands = bands_for(estimate, &cube, input)?;
-    let mut image = take_bands(&cube, &bands);
-    let nodata = cube.nodata_mask();
-    let range = match &args.normalisation {
-        NormMode::Fixed { min, max } => BandRange::fixed(bands.len(), *min, *max)?,
-        _ => match &nodata {
-            Some(mask) => BandRange::of_masked(image.view(), mask.view())?,
-            None => BandRange::of(image.view()),
-        },
-    };
-    let mut noised = None;
+    let mut scene = Scene::read(input, &options, args.normalisation, estimate.bands())?;
+    let (bands, rows, cols) = scene.image.dim();
+    let mut clean = None;
+    // The range that is known in real use is that of the noisy image.
+    let mut noisy_range = None;
     if let Some(noise) = &args.add_noise {
-        let mut noisy = range.normalize(image.view())?;
-        noise.apply_in_place(&mut noisy, args.seed, 0)?;
-        range.denormalize_in_place(noisy.view_mut())?;
-        noised = Some(std::mem::replace(&mut image, noisy));
+        hsi_train::check_scorable(rows, cols)?;
+        clean = Some(scene.image.clone());
+        noise.apply_in_place(&mut scene.image, args.seed, 0)?;
+        if args.normalisation == NormMode::FromNoisy {
+            let range = BandRange::of(scene.image.view());
+            range.normalize_in_place(scene.image.view_mut())?;
+            noisy_range = Some(range);
+        }
     }
-
     let start = Instant::now();
-    let mut bar = Bar::new();
-    let label = input.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let result = match estimate {
-        Estimate::Model(restorer) => {
-            let mut progress = |done, total| bar.show(&label, done, total);
-            restorer.denoise_in_range(image.view(), &range, &mut progress)?
-        }
-        Estimate::Baseline(baseline) => {
-            let scaled = range.normalize(image.view())?;
-            let mut result = baseline.denoise(scaled.view())?;
-            range.denormalize_in_place(result.view_mut())?;
-            result
-        }
-    };
+    let label = input.file_name().unwrap_or_default().to_string_lossy();
+    let mut result = estimate.denoise(scene.image.view(), &label)?;
     let seconds = start.elapsed().as_secs_f64();
+    if let Some(range) = noisy_range {
+        range.denormalize_in_place(scene.image.view_mut())?;
+        range.denormalize_in_place(result.view_mut())?;
+    }
+    if let Some(clean) = clean {
+        let images = [(&scene.image, 0.0), (&result, seconds)];
+        for (score, (image, seconds)) in scores.iter_mut().zip(images) {
+            score.add(&Metrics::compute(clean.view(), image.view(), 1.0)?, seconds);
+        }
+    }
+    draw(&scene, &result, &save_dir.join(picture_name(output)))?;
+    scene.write(result, output)?;
     print_line(&format!(
-        "{} -> {}: {} bands, {} x {} pixels, {seconds:.1} s",
+        "{} -> {}: {bands} bands, {rows} x {cols} pixels, {seconds:.1} s",
         input.display(),
-        output.display(),
-        bands.len(),
-        cube.rows(),
-        cube.cols()
+        output.display()
     ));
-    draw(&cube, &bands, &image, &result, &save_dir.join(picture_name(output)))?;
-    let row = match &noised {
-        None => Vec::new(),
-        Some(clean) => {
-            let mut builder = RowBuilder::default();
-            let (clean, result) = (range.normalize(clean.view())?, range.normalize(result.view())?);
-            builder.add(&Metrics::compute(clean.view(), result.view(), 1.0)?, seconds);
-            let name = match estimate {
-                Estimate::Model(restorer) => restorer.model().config().method.to_string(),
-                Estimate::Baseline(baseline) => baseline.name().to_owned(),
-            };
-            vec![builder.finish(name)]
-        }
-    };
-    drop((image, noised));
-    put_bands(&mut cube, &bands, &result, nodata.as_ref());
-    drop(result);
-    hsi_data::save(&cube, output, &SaveOptions::default())?;
-    Ok(row)
-}
-
-/// The bands of the cube that the method is given; the others are written as they were.
-fn bands_for(estimate: &Estimate, cube: &Cube, input: &Path) -> Result<Vec<usize>> {
-    let valid = cube.valid_bands();
-    let Estimate::Model(restorer) = estimate else {
-        return Ok(valid);
-    };
-    let hyspecnet = hsi_data::bands::hyspecnet_202();
-    let bands = if cube.bands() == restorer.bands() {
-        (0..cube.bands()).collect()
-    } else if valid.len() == restorer.bands() {
-        valid
-    } else if cube.bands() == hsi_data::bands::ENMAP_BANDS && restorer.bands() == hyspecnet.len() {
-        hyspecnet.to_vec()
-    } else {
-        return Err(hsi_train::Error::Bands {
-            what: input.display().to_string(),
-            expected: restorer.bands(),
-            got: cube.bands(),
-        }
-        .into());
-    };
-    if bands.len() < cube.bands() {
-        eprintln!(
-            "note: {} of {} bands are denoised, the others are written as they came",
-            bands.len(),
-            cube.bands()
-        );
-    }
-    Ok(bands)
-}
-
-fn take_bands(cube: &Cube, bands: &[usize]) -> Array3<f32> {
-    if bands.len() == cube.bands() {
-        return cube.view().to_owned();
-    }
-    cube.view().select(Axis(0), bands)
-}
-
-fn put_bands(
-    cube: &mut Cube,
-    bands: &[usize],
-    result: &Array3<f32>,
-    nodata: Option<&ndarray::Array2<bool>>,
-) {
-    let mut target = cube.view_mut();
-    for (from, &band) in bands.iter().enumerate() {
-        let mut plane = target.index_axis_mut(Axis(0), band);
-        let estimate = result.index_axis(Axis(0), from);
-        match nodata {
-            None => plane.assign(&estimate),
-            Some(mask) => ndarray::Zip::from(&mut plane).and(&estimate).and(mask).for_each(
-                |pixel, &value, &missing| {
-                    if !missing {
-                        *pixel = value;
-                    }
-                },
-            ),
-        }
-    }
+    Ok(())
 }
 
 fn picture_name(output: &Path) -> String {
@@ -301,23 +275,17 @@ fn picture_name(output: &Path) -> String {
 }
 
 /// Draws input and result in false colour, from three bands only: scenes can be large.
-fn draw(
-    cube: &Cube,
-    bands: &[usize],
-    before: &Array3<f32>,
-    after: &Array3<f32>,
-    path: &Path,
-) -> Result<()> {
-    let wavelengths: Option<Vec<f32>> =
-        cube.meta().wavelengths_nm.as_ref().map(|all| bands.iter().map(|&b| all[b]).collect());
-    let (colors, caption) = output::picture_bands(bands.len(), wavelengths.as_deref())?;
-    let (before, after) =
-        (before.select(Axis(0), &colors.bands), after.select(Axis(0), &colors.bands));
-    let stretch = hsi_pictures::FalseColor { bands: [0, 1, 2] }.stretch(before.view())?;
+fn draw(scene: &Scene, result: &Array3<f32>, path: &Path) -> Result<()> {
+    let wavelengths = scene.wavelengths_nm();
+    let (colors, caption) = output::picture_bands(result.dim().0, wavelengths.as_deref())?;
+    let before = scene.image.select(Axis(0), &colors.bands);
+    let after = result.select(Axis(0), &colors.bands);
+    let colors = FalseColor { bands: [0, 1, 2] };
+    let stretch = colors.stretch(before.view())?;
     let spread = (0..3).map(|i| stretch.high[i] - stretch.low[i]).fold(0.0, f32::max);
     let comparison = Comparison {
         title: caption,
-        colors: hsi_pictures::FalseColor { bands: [0, 1, 2] },
+        colors,
         reference: Panel { label: "input".to_owned(), cube: before.view() },
         others: vec![Panel { label: "denoised".to_owned(), cube: after.view() }],
         error_limit: spread / 4.0,

@@ -16,7 +16,7 @@ use hsi_data::{Dataset, SplitKind};
 use hsi_examples::app::Invocation;
 use hsi_examples::data::{DataArgs, NoiseArgs, Parts, normalisations};
 use hsi_examples::model::DeviceChoice;
-use hsi_examples::output::{self, SamplePictures};
+use hsi_examples::output::{self, SamplePictures, print_error};
 use hsi_examples::progress::Bar;
 use hsi_train::{Degradation, Estimator, Protocol, Report, Restorer, Row, evaluate};
 use serde_json::json;
@@ -36,9 +36,9 @@ struct Arguments {
     /// Score a part of this split instead of all samples: easy, hard, random
     #[arg(long)]
     split: Option<SplitKind>,
-    /// Which part of the split
-    #[arg(long, value_enum, default_value = "test")]
-    part: Part,
+    /// Which part of the split [default: test]
+    #[arg(long, value_enum)]
+    part: Option<Part>,
     /// Protocols, joined by commas: oracle (range of the clean band), from-noisy (range of the
     /// noisy band, as in real use), fixed:MIN:MAX
     #[arg(long, default_value = "oracle,from-noisy")]
@@ -87,6 +87,8 @@ fn score(args: Arguments, invocation: Invocation) -> Result<()> {
     }
     let whole = args.data.open(None)?;
     let (dataset, part) = choose(&args, &whole)?;
+    let (rows, cols) = dataset.size();
+    hsi_train::check_scorable(rows, cols)?;
     if let Some((restorer, _, protocol)) = &model {
         if restorer.bands() != dataset.bands() {
             return Err(hsi_train::Error::Bands {
@@ -98,8 +100,9 @@ fn score(args: Arguments, invocation: Invocation) -> Result<()> {
         }
         let trained_on = protocol.get("data").and_then(|data| data.as_str());
         if trained_on == Some(args.data.data.to_string().as_str()) && args.split.is_none() {
-            eprintln!(
-                "note: all samples are scored, those the model was trained on among them; --split scores one part"
+            print_error(
+                "note: all samples are scored, those the model was trained on among them; --split \
+                 scores one part",
             );
         }
     }
@@ -154,10 +157,13 @@ fn baselines(names: &[String]) -> Result<Vec<Box<dyn Denoiser>>> {
 /// The samples to score, and what they are called in the report.
 fn choose(args: &Arguments, whole: &Arc<dyn Dataset>) -> Result<(Arc<dyn Dataset>, String)> {
     let Some(kind) = args.split else {
+        if args.part.is_some() {
+            bail!("--part names a part of a --split, which is missing");
+        }
         return Ok((Arc::clone(whole), "all".to_owned()));
     };
     let parts = Parts::new(whole, kind, args.data.seed)?;
-    let (dataset, part) = match args.part {
+    let (dataset, part) = match args.part.unwrap_or(Part::Test) {
         Part::Train => (parts.train, "train"),
         Part::Val => (parts.validation, "val"),
         Part::Test => (parts.test, "test"),

@@ -21,8 +21,8 @@ use hsi_examples::training::{self, EpochLog, LoopArgs};
 use hsi_train::checkpoint::{self, Kind};
 use hsi_train::memory::CountingAllocator;
 use hsi_train::{
-    AdamW, AdamWConfig, Checkpoints, CleanSamples, MaskedPretraining, SampleSource, Trainer,
-    groups_by_prefix, pretraining_params,
+    AdamW, AdamWConfig, Checkpoints, CleanSamples, MaskedPretraining, Protocol, SampleSource,
+    Trainer, groups_by_prefix, pretraining_params,
 };
 use mae_vit::{MaeConfig, MaskedAutoencoder, PositionEmbedding};
 use serde_json::json;
@@ -70,9 +70,9 @@ struct Arguments {
     /// Folder of a run, or its `last` checkpoint, to continue
     #[arg(long)]
     resume_from: Option<PathBuf>,
-    /// Where results go
-    #[arg(long, default_value = "runs/pretrain")]
-    save_dir: PathBuf,
+    /// Where results go [default: runs/pretrain, or the run that is continued]
+    #[arg(long)]
+    save_dir: Option<PathBuf>,
     /// Where tensors live
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
@@ -115,13 +115,19 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     let loop_config = args.train.config(args.data.seed);
     loop_config.validate()?;
     let params = pretraining_params(&config, args.data.seed, DType::F32, &device)?;
-    let protocol = json!({ "normalisation": args.normalisation.to_string(),
-        "split": args.split.name(), "data": args.data.data.to_string(), "seed": args.data.seed });
+    let protocol = Protocol {
+        noise: "none".to_owned(),
+        normalisation: args.normalisation.to_string(),
+        split: args.split.name().to_owned(),
+        seed: args.data.seed,
+        data: args.data.data.to_string(),
+    };
     let resume_key = json!({ "model": config, "protocol": protocol,
         "batch_size": loop_config.batch_size, "seed": loop_config.seed,
         "gradient_accumulation_steps": loop_config.gradient_accumulation_steps,
         "learning_rate": args.learning_rate, "weight_decay": args.train.weight_decay,
-        "max_grad_norm": loop_config.max_grad_norm, "schedule": loop_config.schedule });
+        "max_grad_norm": loop_config.max_grad_norm, "schedule": loop_config.schedule,
+        "training samples": parts.train.len() });
     let mut resumed = None;
     if let Some(path) = &args.resume_from {
         let last = checkpoint::open(path, Kind::MaskedAutoencoder, true)?;
@@ -129,15 +135,10 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
         params.provide(last.tensors(&device)?);
     }
     let model = MaskedAutoencoder::new(&config, &grad_ops::Dense, params.builder())?;
+    if let Some(resumed) = &resumed {
+        params.check_complete(&resumed.path)?;
+    }
     params.release_provided();
-    print_line(&training::describe(params.count()));
-
-    let settings = json!({ "model": config, "loop": loop_config, "protocol": protocol });
-    let save_dir = output::begin(&args.save_dir, &invocation, &settings)?;
-    let source = |dataset: &Arc<_>| -> Arc<dyn SampleSource> {
-        Arc::new(CleanSamples::new(Arc::clone(dataset), args.normalisation))
-    };
-    let (train, validation) = (source(&parts.train), source(&parts.validation));
     let adamw = AdamWConfig {
         weight_decay: args.train.weight_decay,
         beta2: 0.95,
@@ -145,11 +146,25 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     };
     let groups = groups_by_prefix(params.trained(), &[("", args.learning_rate)])?;
     let optimizer = AdamW::new(groups, adamw)?;
+
+    let settings = json!({ "model": config, "loop": loop_config, "protocol": protocol });
+    let save_dir =
+        training::save_folder(args.save_dir.as_deref(), resumed.as_ref(), "runs/pretrain");
+    let save_dir = output::begin(&save_dir, &invocation, &settings)?;
+    training::announce(&save_dir, resumed.as_ref(), loop_config.num_epochs);
+    print_line(&training::describe(params.count()));
+    let source = |dataset: &Arc<_>| -> Arc<dyn SampleSource> {
+        Arc::new(CleanSamples::new(Arc::clone(dataset), args.normalisation))
+    };
+    let (train, validation) = (source(&parts.train), source(&parts.validation));
     let checkpoints =
-        Checkpoints::new(&save_dir, Kind::MaskedAutoencoder, &config, protocol, resume_key)?;
+        Checkpoints::new(&save_dir, Kind::MaskedAutoencoder, &config, json!(protocol), resume_key)?;
+    if let Some(resumed) = &resumed {
+        checkpoints.adopt(resumed)?;
+    }
     let objective = MaskedPretraining::new(&model, args.data.seed);
     let mut bar = Bar::new();
-    let mut trainer = Trainer::new(loop_config, &objective, &params, optimizer)?
+    let mut trainer = Trainer::new(loop_config.clone(), &objective, &params, optimizer)?
         .with_checkpoints(checkpoints)
         .with_curves(&save_dir)?
         .with_progress(move |progress| bar.training(progress));
@@ -157,10 +172,10 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
         trainer = trainer.resume(resumed)?;
     }
     let report = trainer.fit(&train, &validation, &mut EpochLog { pictures: None, every: 0 })?;
-    print_line(&training::describe_memory(&report.memory));
+    training::print_end(&report, &loop_config);
     hsi_train::files::write_json(&save_dir.join("training.json"), &report)?;
     let last = report.history.last();
-    let metrics = json!({ "train_seconds": report.train_seconds, "epochs": report.history.len(),
+    let metrics = json!({ "protocol": protocol, "rows": [], "train_seconds": report.train_seconds, "epochs": report.history.len(),
         "train_loss": last.map(|r| r.train.loss), "validation_loss": last.map(|r| r.validation.loss),
         "parameters": params.count().total, "memory": report.memory });
     hsi_train::files::write_json(&save_dir.join("metrics.json"), &metrics)?;

@@ -14,9 +14,7 @@ use clap::Parser;
 use hsi_data::{NormMode, SplitKind};
 use hsi_examples::app::Invocation;
 use hsi_examples::data::{DataArgs, NoiseArgs, Parts};
-use hsi_examples::model::{
-    DeviceChoice, EncoderArgs, HeadArgs, WeightsMode, existing, provide_weights,
-};
+use hsi_examples::model::{DeviceChoice, EncoderArgs, HeadArgs, WeightsMode, provide_weights};
 use hsi_examples::output::{self, SamplePictures, print_line};
 use hsi_examples::progress::Bar;
 use hsi_examples::training::{self, EpochLog, EpochPictures, LoopArgs};
@@ -74,9 +72,9 @@ struct Arguments {
     /// Folder of a run, or its `last` checkpoint, to continue
     #[arg(long)]
     resume_from: Option<PathBuf>,
-    /// Where results go
-    #[arg(long, default_value = "runs/train")]
-    save_dir: PathBuf,
+    /// Where results go [default: runs/train, or the run that is continued]
+    #[arg(long)]
+    save_dir: Option<PathBuf>,
     /// Epochs between two sets of sample pictures; 0: none
     #[arg(long, default_value_t = 1)]
     visualize_every: usize,
@@ -110,13 +108,14 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     if rows != cols {
         bail!("samples should be square, those of `{}` are {rows} x {cols}", args.data.data);
     }
+    // The test part is scored after training: better to know before.
+    hsi_train::check_scorable(rows, cols)?;
     let parts = Parts::new(&dataset, args.split, args.data.seed)?;
 
     let mut encoder = args.encoder.config(rows, dataset.bands());
     let mut weights = None;
     if let Some(path) = &args.weights {
-        let path = existing(path, "weights")?;
-        let (config, tensors, line) = provide_weights(&path, &encoder, args.weights_mode, &device)?;
+        let (config, tensors, line) = provide_weights(path, &encoder, args.weights_mode, &device)?;
         encoder = config;
         print_line(&line);
         weights = Some(tensors);
@@ -142,6 +141,7 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
         "seed": loop_config.seed, "learning_rate": args.learning_rate, "head_lr": args.head_lr,
         "weight_decay": args.train.weight_decay, "max_grad_norm": loop_config.max_grad_norm,
         "schedule": loop_config.schedule, "image_size": rows, "bands": dataset.bands(),
+        "training samples": parts.train.len(),
     });
     let mut resumed = None;
     if let Some(path) = &args.resume_from {
@@ -150,27 +150,35 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
         params.provide(last.tensors(&device)?);
     }
     let model = DenoisingModel::new(&config, &params)?;
+    if let Some(resumed) = &resumed {
+        params.check_complete(&resumed.path)?;
+    }
     params.release_provided();
-    let count = params.count();
-    print_line(&training::describe(count));
+    let rates = [(ENCODER, args.learning_rate), (HEAD, args.head_lr)];
+    let adamw = AdamWConfig { weight_decay: args.train.weight_decay, ..AdamWConfig::default() };
+    let optimizer = AdamW::new(groups_by_prefix(params.trained(), &rates)?, adamw)?;
 
     let settings = json!({ "model": config, "loop": loop_config, "protocol": protocol,
         "wavelengths_nm": dataset.wavelengths_nm() });
-    let save_dir = output::begin(&args.save_dir, &invocation, &settings)?;
+    let save_dir = training::save_folder(args.save_dir.as_deref(), resumed.as_ref(), "runs/train");
+    let save_dir = output::begin(&save_dir, &invocation, &settings)?;
+    training::announce(&save_dir, resumed.as_ref(), loop_config.num_epochs);
+    let count = params.count();
+    print_line(&training::describe(count));
     let degradation =
         Degradation { noise, normalisation: args.normalisation, seed: args.data.seed };
     let source = |dataset: &Arc<_>, fresh| -> Arc<dyn SampleSource> {
         Arc::new(NoisySamples::new(Arc::clone(dataset), degradation.clone(), fresh))
     };
     let (train, validation) = (source(&parts.train, true), source(&parts.validation, false));
-    let rates = [(ENCODER, args.learning_rate), (HEAD, args.head_lr)];
-    let adamw = AdamWConfig { weight_decay: args.train.weight_decay, ..AdamWConfig::default() };
-    let optimizer = AdamW::new(groups_by_prefix(params.trained(), &rates)?, adamw)?;
     let checkpoints =
         Checkpoints::new(&save_dir, Kind::Denoiser, &config, json!(protocol), resume_key)?;
     let objective = Denoising::new(&model);
     let mut bar = Bar::new();
-    let mut trainer = Trainer::new(loop_config, &objective, &params, optimizer)?
+    if let Some(resumed) = &resumed {
+        checkpoints.adopt(resumed)?;
+    }
+    let mut trainer = Trainer::new(loop_config.clone(), &objective, &params, optimizer)?
         .with_checkpoints(checkpoints)
         .with_curves(&save_dir)?
         .with_progress(move |progress| bar.training(progress));
@@ -189,7 +197,7 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     };
     let report = trainer.fit(&train, &validation, &mut log)?;
     drop(trainer);
-    print_line(&training::describe_memory(&report.memory));
+    training::print_end(&report, &loop_config);
     hsi_train::files::write_json(&save_dir.join("training.json"), &report)?;
 
     let (restorer, _) = Restorer::load(&save_dir, &device)?;

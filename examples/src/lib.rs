@@ -4,10 +4,12 @@
 //! here once.
 
 pub mod app;
+pub mod config;
 pub mod data;
 pub mod model;
 pub mod output;
 pub mod progress;
+pub mod scene;
 pub mod training;
 
 pub use app::run;

@@ -1,6 +1,6 @@
 //! Arguments that say which model, and where its weights come from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
@@ -107,6 +107,9 @@ pub fn provide_weights(
     mode: WeightsMode,
     device: &Device,
 ) -> Result<(VitConfig, Vec<(String, candle_core::Tensor)>, String)> {
+    if !path.exists() {
+        bail!("there are no weights at `{}`", path.display());
+    }
     let mode = match mode {
         WeightsMode::All => LoadMode::Strict,
         WeightsMode::Blocks => LoadMode::BlocksOnly,
@@ -121,9 +124,12 @@ pub fn provide_weights(
             image_size: encoder.image_size,
             ..config.encoder
         };
-        if mode == LoadMode::Strict && comparable != encoder {
+        let settings = (serde_json::to_value(comparable)?, serde_json::to_value(&encoder)?);
+        if mode == LoadMode::Strict
+            && let Some((name, theirs, ours)) = checkpoint::difference(&settings.0, &settings.1)
+        {
             bail!(
-                "the encoder pretrained in `{}` has other sizes: {comparable:?}, here {encoder:?}",
+                "the encoder pretrained in `{}` has `{name}` = {theirs}, this one has {ours}",
                 path.display()
             );
         }
@@ -176,15 +182,4 @@ impl DeviceChoice {
             },
         }
     }
-}
-
-/// Checks that a path named on the command line exists.
-///
-/// # Errors
-/// When it does not.
-pub fn existing(path: &Path, what: &str) -> Result<PathBuf> {
-    if !path.exists() {
-        bail!("the {what} `{}` does not exist", path.display());
-    }
-    Ok(path.to_path_buf())
 }

@@ -1,8 +1,9 @@
 //! What programs leave: `run.json`, `metrics.json`, tables, pictures.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
 use hsi_data::Dataset;
@@ -18,10 +19,12 @@ use crate::app::Invocation;
 /// # Errors
 /// When the folder cannot be made or written to.
 pub fn begin(save_dir: &Path, invocation: &Invocation, settings: &Value) -> Result<PathBuf> {
+    let shown = save_dir.display();
     if save_dir.exists() && !save_dir.is_dir() {
-        bail!("the folder `{}` cannot be made: a file of that name is there", save_dir.display());
+        bail!("the folder `{shown}` cannot be made: a file of that name is there");
     }
-    create_dir(save_dir)?;
+    std::fs::create_dir_all(save_dir)
+        .with_context(|| format!("the folder `{shown}` cannot be made"))?;
     let run = json!({
         "command": invocation.args,
         "version": env!("CARGO_PKG_VERSION"),
@@ -29,6 +32,13 @@ pub fn begin(save_dir: &Path, invocation: &Invocation, settings: &Value) -> Resu
         "settings": settings,
     });
     write_json(&save_dir.join("run.json"), &run)?;
+    // What another run in this folder measured does not belong to this one.
+    for stale in ["metrics.json", "training.json"].map(|name| save_dir.join(name)) {
+        if stale.exists() {
+            std::fs::remove_file(&stale)
+                .with_context(|| format!("cannot replace `{}`", stale.display()))?;
+        }
+    }
     Ok(save_dir.to_path_buf())
 }
 
@@ -81,10 +91,14 @@ pub fn table(rows: &[Row]) -> Table {
     table
 }
 
-/// Prints a line to standard output.
-#[expect(clippy::print_stdout, reason = "the one place where programs print their results")]
+/// Prints a line to standard output. A reader that went away (`train | head`) does not end a run.
 pub fn print_line(line: &str) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Prints a line to standard error, which may be closed too.
+pub fn print_error(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The bands that pictures show as red, green and blue, and a caption that says so.

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use hsi_train::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::output::print_error;
+
 /// Seconds between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
@@ -52,7 +54,7 @@ impl Bar {
             }
         } else if self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            eprintln!("{message}: {done} of {total}");
+            print_error(&format!("{message}: {done} of {total}"));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Arguments and pieces that `train` and `pretrain` share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -8,10 +8,10 @@ use clap::Args;
 use hsi_data::Dataset;
 use hsi_train::{
     Control, DenoisingModel, EpochRecord, Estimator, Evaluated, Hooks, MemoryParts, ParamCount,
-    SampleSource, Schedule, TrainConfig, TrainReport,
+    Resumed, SampleSource, Schedule, TrainConfig, TrainReport,
 };
 
-use crate::output::{SamplePictures, print_line};
+use crate::output::{SamplePictures, print_error, print_line};
 
 /// Settings of the loop.
 #[derive(Debug, Clone, Args)]
@@ -144,7 +144,7 @@ pub fn describe(count: ParamCount) -> String {
 }
 
 /// A line that says where the memory went.
-pub fn describe_memory(memory: &MemoryParts) -> String {
+fn describe_memory(memory: &MemoryParts) -> String {
     format!(
         "peak memory of a step: weights {:.1} + gradients {:.1} + optimiser {:.1} + activations \
          {:.1} + batches ahead {:.1} = {:.1} MiB; counted {:.1} MiB",
@@ -181,9 +181,56 @@ pub fn empty_cache(asked: bool, device: &candle_core::Device) -> Result<()> {
     if asked {
         // candle frees device memory as tensors are dropped; there is nothing held back.
         device.synchronize()?;
-        eprintln!("note: --empty-cache has nothing to free: no device memory is cached here");
+        print_error("note: --empty-cache has nothing to free: no device memory is cached here");
     }
     Ok(())
+}
+
+/// Says where a continued run goes on, or that it has nothing left to do; says of a new run that
+/// it will replace the checkpoints of another.
+pub fn announce(save_dir: &Path, resumed: Option<&Resumed>, epochs: usize) {
+    let Some(resumed) = resumed else {
+        if save_dir.join("last").exists() {
+            print_error(&format!(
+                "note: the checkpoints in `{}` are of another run; the first epoch of this one \
+                 replaces them",
+                save_dir.display()
+            ));
+        }
+        return;
+    };
+    let (path, state) = (resumed.path.display(), &resumed.state);
+    if state.epoch >= epochs {
+        print_error(&format!(
+            "note: `{path}` has {} of {epochs} epochs, nothing is left to train; --num-epochs \
+             asks for more",
+            state.epoch
+        ));
+    } else {
+        print_error(&format!("note: `{path}` is continued after epoch {}", state.epoch));
+    }
+}
+
+/// Says whether a run ended before its last epoch, and where the memory went.
+pub fn print_end(report: &TrainReport, config: &TrainConfig) {
+    let epochs = report.history.len();
+    if report.stopped_early && epochs < config.num_epochs {
+        print_line(&format!(
+            "stopped after epoch {epochs}: the validation loss has not fallen by {} for {} epochs",
+            config.min_delta, config.patience
+        ));
+    }
+    // A finished run that is resumed makes no step.
+    if report.memory.sum() > 0 {
+        print_line(&describe_memory(&report.memory));
+    }
+}
+
+/// Where results go: where the user says, the folder of the run that is continued, or `default`.
+pub fn save_folder(asked: Option<&Path>, resumed: Option<&Resumed>, default: &str) -> PathBuf {
+    let run = resumed.and_then(|resumed| resumed.path.parent());
+    let run = run.map(|run| if run.as_os_str().is_empty() { Path::new(".") } else { run });
+    asked.or(run).unwrap_or(Path::new(default)).to_path_buf()
 }
 
 /// The estimators of a final table: the noisy images and the model.
