@@ -39,7 +39,7 @@ const SEED: u64 = 42;
 const TRAIN_SCENES: usize = 256;
 const VALIDATION_SCENES: usize = 8;
 const TEST_SCENES: usize = 8;
-const EPOCHS: usize = 10;
+const EPOCHS: usize = 12;
 const SAVE_DIR: &str = "runs/quickstart";
 
 /// Denoises synthetic scenes from scratch: no arguments, three minutes at most.
@@ -56,18 +56,18 @@ fn small_model() -> ModelConfig {
     let encoder = VitConfig {
         image_size: SIDE,
         in_channels: BANDS,
-        dim: 192,
-        depth: 3,
-        heads: 3,
-        mlp_dim: 384,
+        dim: 128,
+        depth: 2,
+        heads: 2,
+        mlp_dim: 256,
         ..VitConfig::small_patch4_hsi202()
     };
     let head = HeadConfig {
-        kind: HeadKind::Unet,
+        kind: HeadKind::Conv,
         embed_dim: encoder.dim,
         bands: BANDS,
         patch_size: encoder.patch_size,
-        width: Some(32),
+        width: Some(48),
     };
     ModelConfig { encoder, head, method: Method::Full }
 }
@@ -96,7 +96,7 @@ fn quickstart(_: Arguments, invocation: Invocation) -> Result<()> {
     let model = DenoisingModel::new(&config, &params)?;
     print_line(&format!("model: {}", training::describe(params.count())));
     let loop_config = TrainConfig {
-        batch_size: 4,
+        batch_size: 1,
         gradient_accumulation_steps: 1,
         num_epochs: EPOCHS,
         patience: 0,
@@ -110,7 +110,7 @@ fn quickstart(_: Arguments, invocation: Invocation) -> Result<()> {
     let source = |dataset: &Arc<dyn Dataset>, fresh_noise| -> Arc<dyn SampleSource> {
         Arc::new(NoisySamples::new(Arc::clone(dataset), degradation.clone(), fresh_noise))
     };
-    let groups = groups_by_prefix(params.trained(), &[("", 1e-3)])?;
+    let groups = groups_by_prefix(params.trained(), &[("", 1.5e-3)])?;
     let objective = Denoising::new(&model);
     let mut bar = Bar::new();
     let report = Trainer::new(
