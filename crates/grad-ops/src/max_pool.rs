@@ -121,9 +121,11 @@ vectorized! {
         for (((upper, to_upper), (lower, to_lower)), (&y, &grad)) in
             upper.zip(lower).zip(ys.iter().zip(grad))
         {
-            let a = !(upper[0] < y);
-            let b = !(upper[1] < y) && !a;
-            let c = !(lower[0] < y) && !a && !b;
+            // What is not a number is not smaller, either.
+            let smaller = |x: T| x < y;
+            let a = !smaller(upper[0]);
+            let b = !smaller(upper[1]) && !a;
+            let c = !smaller(lower[0]) && !a && !b;
             let d = !a && !b && !c;
             let give = |hit: bool| if hit { grad } else { T::zero() };
             *to_upper = [give(a), give(b)];

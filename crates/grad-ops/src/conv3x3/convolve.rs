@@ -23,39 +23,8 @@ impl<'a, T> Maps<'a, T> {
     }
 }
 
-/// The kernel `(out, inner, 3, 3)` as `(out, 3, 3, inner)`.
-pub(super) fn kernel_rows<T: Real>(weight: &[T], inner: usize) -> Vec<T> {
-    let mut rows = vec![T::zero(); weight.len()];
-    rows.par_chunks_mut(9 * inner).zip(weight.par_chunks(9 * inner)).for_each(|(to, from)| {
-        for (tap, to) in to.chunks_exact_mut(inner).enumerate() {
-            for (to, from) in to.iter_mut().zip(from.as_chunks::<9>().0) {
-                *to = from[tap];
-            }
-        }
-    });
-    rows
-}
-
-/// The kernel `(out, inner, 3, 3)` turned by half a turn as `(inner, 3, 3, out)`.
-pub(super) fn turned_kernel_rows<T: Real>(weight: &[T], inner: usize) -> Vec<T> {
-    const BLOCK: usize = 8;
-    let out = weight.len() / (9 * inner);
-    let mut rows = vec![T::zero(); weight.len()];
-    rows.par_chunks_mut(BLOCK * 9 * out).enumerate().for_each(|(block, to)| {
-        for (channel, from) in weight.chunks_exact(9 * inner).enumerate() {
-            let from = from[block * BLOCK * 9..].as_chunks::<9>().0;
-            for (to, from) in to.chunks_exact_mut(9 * out).zip(from) {
-                for (tap, &kernel) in from.iter().enumerate() {
-                    to[(8 - tap) * out + channel] = kernel;
-                }
-            }
-        }
-    });
-    rows
-}
-
 /// At most and at least this many pixels make a tile.
-const PIXELS: [usize; 2] = [384, 128];
+const PIXELS: [usize; 2] = [256, 128];
 /// At least this many channels of the output make a task.
 const CHANNELS: usize = 128;
 /// At least this many tasks are made within these limits.

@@ -9,13 +9,14 @@
 mod convolve;
 mod tile;
 mod weight_grad;
+mod weights;
 
 use candle_core::{Shape, Tensor};
 
 use crate::kernel::Real;
 use crate::kernel::affine::{Affine, Given, Grads, Wanted, apply};
 use crate::{Result, check, composed};
-use convolve::{Maps, convolve, kernel_rows, turned_kernel_rows};
+use convolve::{Maps, convolve};
 use weight_grad::weight_grad;
 
 const OP: &str = "conv3x3";
@@ -88,7 +89,7 @@ impl Affine for Conv {
 
     fn forward<T: Real>(&self, xs: &[T], weight: &[T], bias: Option<&[T]>) -> Vec<T> {
         let shape = [self.batch, self.channels, self.height, self.width];
-        let kernel = kernel_rows(weight, self.channels);
+        let kernel = weights::rows(weight, self.channels);
         convolve(&Maps { data: xs, mask: None, shape }, &kernel, bias, self.rectify)
     }
 
@@ -98,7 +99,7 @@ impl Affine for Conv {
         let grad = Maps { data: given.grad, mask, shape };
         let mut grads = Grads::default();
         if wanted.xs {
-            let kernel = turned_kernel_rows(given.weight, self.channels);
+            let kernel = weights::turned_rows(given.weight, self.channels);
             grads.xs = convolve(&grad, &kernel, None, false);
         }
         if wanted.weight || wanted.bias {

@@ -4,12 +4,13 @@ use rayon::prelude::*;
 
 use super::convolve::Maps;
 use super::tile::Tiling;
+use super::weights;
 use crate::kernel::Real;
 use crate::kernel::gemm::{Mat, Target, product};
 use crate::kernel::rows;
 
 /// About this many pixels make a tile.
-const PIXELS: usize = 512;
+const PIXELS: usize = 256;
 /// The tiles are shared out to at most this many sums, which are then added up in order.
 const GROUPS: usize = 8;
 
@@ -26,8 +27,8 @@ pub(super) fn weight_grad<T: Real>(
     let groups = tiles.min(GROUPS);
     let per_group = tiles.div_ceil(groups);
 
-    // One sum for each group and row of the kernel, `(out, 3, inner)`, and one for the bias.
-    let matrix = if wanted { out * 3 * inner } else { 0 };
+    // One sum for each group and row of the kernel, `(3, inner, out)`, and one for the bias.
+    let matrix = if wanted { 3 * inner * out } else { 0 };
     let size = matrix + out;
     let mut sums = vec![T::zero(); 3 * groups * size];
     sums.par_chunks_mut(size).enumerate().for_each_init(
@@ -53,34 +54,18 @@ pub(super) fn weight_grad<T: Real>(
                     tile.seen_by(row).copy(map, mask, copy);
                     let shifted = Mat::new(copy, 3 * inner, pixels);
                     let slopes = Mat::new(slopes, out, pixels);
-                    product(Target::add(kernel, 3 * inner), T::one(), slopes, shifted.t());
+                    product(Target::add(kernel, out), T::one(), shifted, slopes.t());
                 }
             }
         },
     );
 
-    let mut dw = vec![T::zero(); 3 * matrix];
-    dw.par_chunks_mut(9 * inner).enumerate().for_each_init(Vec::new, |total, (channel, dw)| {
-        for row in 0..3 {
-            total.clear();
-            total.resize(3 * inner, T::zero());
-            for sums in sums.chunks_exact(size).skip(row).step_by(3) {
-                for (total, &sum) in total.iter_mut().zip(&sums[channel * 3 * inner..]) {
-                    *total += sum;
-                }
-            }
-            for (column, total) in total.chunks_exact(inner).enumerate() {
-                for (kernel, &total) in dw.as_chunks_mut::<9>().0.iter_mut().zip(total) {
-                    kernel[3 * row + column] = total;
-                }
-            }
-        }
-    });
     let mut db = vec![T::zero(); out];
     for sums in sums.chunks_exact(size).step_by(3) {
         for (db, &sum) in db.iter_mut().zip(&sums[matrix..]) {
             *db += sum;
         }
     }
+    let dw = if wanted { weights::gather(&mut sums, size, (out, inner)) } else { Vec::new() };
     (dw, db)
 }
