@@ -15,6 +15,7 @@ use crate::output::print_error;
 pub fn run<A: Parser + CommandFactory>(
     program: impl FnOnce(A, Invocation) -> Result<()>,
 ) -> ExitCode {
+    calm_candle();
     // `-1` is a value that a flag refuses with a reason, not the name of another flag.
     let mut command = A::command().mut_args(|arg| {
         let takes_value = !arg.is_positional() && arg.get_action().takes_values();
@@ -37,6 +38,16 @@ pub fn run<A: Parser + CommandFactory>(
     match program(parsed, invocation) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&sentence(&error)),
+    }
+}
+
+/// Keeps candle from a thread pool of its own for element-wise work: its threads spin while they
+/// wait, and take the cores from rayon, on which everything that matters here runs.
+fn calm_candle() {
+    const THREADS: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(THREADS).is_none() {
+        // SAFETY: this is the first thing that a program does; it has no other thread yet.
+        unsafe { std::env::set_var(THREADS, "1") };
     }
 }
 
