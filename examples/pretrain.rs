@@ -134,7 +134,12 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
         resumed = Some(last.resume(&resume_key, &device)?);
         params.provide(last.tensors(&device)?);
     }
-    let model = MaskedAutoencoder::new(&config, &grad_ops::Dense, params.builder())?;
+    let mut model =
+        MaskedAutoencoder::new(&config, &grad_ops::Dense, params.builder()).map_err(Into::into);
+    if let Some(resumed) = &resumed {
+        model = model.map_err(checkpoint::blame(&resumed.path));
+    }
+    let model = model?;
     if let Some(resumed) = &resumed {
         params.check_complete(&resumed.path)?;
     }
@@ -159,17 +164,16 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     let (train, validation) = (source(&parts.train), source(&parts.validation));
     let checkpoints =
         Checkpoints::new(&save_dir, Kind::MaskedAutoencoder, &config, json!(protocol), resume_key)?;
-    if let Some(resumed) = &resumed {
-        checkpoints.adopt(resumed)?;
-    }
     let objective = MaskedPretraining::new(&model, args.data.seed);
     let mut bar = Bar::new();
     let mut trainer = Trainer::new(loop_config.clone(), &objective, &params, optimizer)?
-        .with_checkpoints(checkpoints)
+        .with_checkpoints(checkpoints.clone())
         .with_curves(&save_dir)?
         .with_progress(move |progress| bar.training(progress));
     if let Some(resumed) = resumed {
+        let last = resumed.path.clone();
         trainer = trainer.resume(resumed)?;
+        checkpoints.adopt(&last)?;
     }
     let report = trainer.fit(&train, &validation, &mut EpochLog { pictures: None, every: 0 })?;
     training::print_end(&report, &loop_config);

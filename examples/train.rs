@@ -115,10 +115,10 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let mut encoder = args.encoder.config(rows, dataset.bands());
     let mut weights = None;
     if let Some(path) = &args.weights {
-        let (config, tensors, line) = provide_weights(path, &encoder, args.weights_mode, &device)?;
-        encoder = config;
-        print_line(&line);
-        weights = Some(tensors);
+        let pretrained = provide_weights(path, &encoder, args.weights_mode, &device)?;
+        encoder = pretrained.config;
+        print_line(&pretrained.line);
+        weights = Some(pretrained.tensors);
     }
     let head = args.head.config(&encoder);
     let config = ModelConfig { encoder, head, method: args.method };
@@ -149,7 +149,11 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
         resumed = Some(last.resume(&resume_key, &device)?);
         params.provide(last.tensors(&device)?);
     }
-    let model = DenoisingModel::new(&config, &params)?;
+    let mut model = DenoisingModel::new(&config, &params);
+    if let Some(resumed) = &resumed {
+        model = model.map_err(checkpoint::blame(&resumed.path));
+    }
+    let model = model?;
     if let Some(resumed) = &resumed {
         params.check_complete(&resumed.path)?;
     }
@@ -175,15 +179,14 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
         Checkpoints::new(&save_dir, Kind::Denoiser, &config, json!(protocol), resume_key)?;
     let objective = Denoising::new(&model);
     let mut bar = Bar::new();
-    if let Some(resumed) = &resumed {
-        checkpoints.adopt(resumed)?;
-    }
     let mut trainer = Trainer::new(loop_config.clone(), &objective, &params, optimizer)?
-        .with_checkpoints(checkpoints)
+        .with_checkpoints(checkpoints.clone())
         .with_curves(&save_dir)?
         .with_progress(move |progress| bar.training(progress));
     if let Some(resumed) = resumed {
+        let last = resumed.path.clone();
         trainer = trainer.resume(resumed)?;
+        checkpoints.adopt(&last)?;
     }
     let mut log = EpochLog {
         pictures: Some(EpochPictures {

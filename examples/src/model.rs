@@ -95,9 +95,19 @@ pub enum WeightsMode {
     Blocks,
 }
 
+/// The weights of a pretrained encoder.
+#[derive(Debug)]
+pub struct PretrainedEncoder {
+    /// The encoder, with the kind of positions that the weights have.
+    pub config: VitConfig,
+    /// The weights, under the names of the whole model.
+    pub tensors: Vec<(String, candle_core::Tensor)>,
+    /// A line that says what was loaded.
+    pub line: String,
+}
+
 /// Takes the weights of a pretrained encoder: a run of `pretrain`, or a `.pth` or `.safetensors`
-/// file of timm's, MAE's or the published layouts. Returns the encoder's configuration with the
-/// kind of positions that the weights have, and a line that says what was loaded.
+/// file of timm's, MAE's or the published layouts.
 ///
 /// # Errors
 /// When there are no such weights, or they do not fit the encoder.
@@ -106,7 +116,7 @@ pub fn provide_weights(
     encoder: &VitConfig,
     mode: WeightsMode,
     device: &Device,
-) -> Result<(VitConfig, Vec<(String, candle_core::Tensor)>, String)> {
+) -> Result<PretrainedEncoder> {
     if !path.exists() {
         bail!("there are no weights at `{}`", path.display());
     }
@@ -139,21 +149,20 @@ pub fn provide_weights(
     };
     encoder.position = PositionEmbedding::Learned;
     let (tensors, report) = mae_vit::load_encoder(&file, &encoder, mode)?;
-    let mut line = format!("{} tensors loaded from `{}`", report.loaded.len(), path.display());
-    if let Some(resized) = &report.resized {
-        line.push_str(&format!(
-            ", positions resized from {} x {} to {} x {}",
-            resized.from.0, resized.from.1, resized.to.0, resized.to.1
-        ));
-    }
+    let mut parts =
+        vec![format!("{} tensors loaded from `{}`", report.loaded.len(), path.display())];
+    parts.extend(report.resized.as_ref().map(|resized| {
+        let (from, to) = (resized.from, resized.to);
+        format!("positions resized from {} x {} to {} x {}", from.0, from.1, to.0, to.1)
+    }));
     if !report.ignored.is_empty() {
-        line.push_str(&format!(", {} not needed", report.ignored.len()));
+        parts.push(format!("{} not needed", report.ignored.len()));
     }
     let mut named = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         named.push((format!("{ENCODER}{name}"), tensor.to_device(device)?));
     }
-    Ok((encoder, named, line))
+    Ok(PretrainedEncoder { config: encoder, tensors: named, line: parts.join(", ") })
 }
 
 /// Where tensors live.

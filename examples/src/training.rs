@@ -89,10 +89,11 @@ impl Hooks for EpochLog<'_> {
             record.seconds,
             if record.best { "  best" } else { "" }
         ));
-        if self.every > 0 && record.epoch % self.every == 0 {
-            if let Some(pictures) = &self.pictures {
-                pictures.draw(record.epoch)?;
-            }
+        if self.every > 0
+            && record.epoch.is_multiple_of(self.every)
+            && let Some(pictures) = &self.pictures
+        {
+            pictures.draw(record.epoch)?;
         }
         Ok(Control::Continue)
     }
@@ -177,6 +178,9 @@ pub fn with_training(
 }
 
 /// Says, on the CPU, that `--empty-cache` has nothing to do.
+///
+/// # Errors
+/// When the device fails.
 pub fn empty_cache(asked: bool, device: &candle_core::Device) -> Result<()> {
     if asked {
         // candle frees device memory as tensors are dropped; there is nothing held back.

@@ -141,14 +141,14 @@ impl Checkpoints {
         })
     }
 
-    /// Copies `last` and `best` of the run that is continued, unless it is this one: training may
-    /// have nothing left to do, or never get better than it was.
+    /// Copies `last` and the `best` beside it of the run that is continued, unless it is this one:
+    /// training may have nothing left to do, or never get better than it was.
     ///
     /// # Errors
     /// When a file cannot be copied.
-    pub fn adopt(&self, resumed: &Resumed) -> Result<()> {
+    pub fn adopt(&self, last: &Path) -> Result<()> {
         let absolute = |path: &Path| path.canonicalize().map_err(|e| Error::io(path, e));
-        let last = absolute(&resumed.path)?;
+        let last = absolute(last)?;
         let Some(run) =
             last.parent().filter(|run| absolute(&self.folder).ok().as_deref() != Some(run))
         else {
@@ -277,6 +277,18 @@ impl Checkpoint {
         }
         let optimizer = load_tensors(&file, device)?;
         Ok(Resumed { path: self.path.clone(), state: self.manifest.state.clone(), optimizer })
+    }
+}
+
+/// Makes an error in building a model one of the checkpoint that its parameters came from.
+pub fn blame<E: Into<Error>>(path: &Path) -> impl FnOnce(E) -> Error + '_ {
+    move |error| match error.into() {
+        error @ (Error::Checkpoint { .. } | Error::CheckpointNames { .. }) => error,
+        error => Error::Checkpoint {
+            path: path.to_path_buf(),
+            expected: "checkpoint that fits its own configuration",
+            reason: error.to_string(),
+        },
     }
 }
 

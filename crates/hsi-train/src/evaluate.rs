@@ -84,7 +84,7 @@ pub fn evaluate(
     estimators: &[Estimator<'_>],
     watch: &mut dyn FnMut(&Evaluated<'_>) -> Result<()>,
 ) -> Result<Vec<Row>> {
-    if dataset.len() == 0 {
+    if dataset.is_empty() {
         return Err(Error::NoSamples("the data set to evaluate on is empty".to_owned()));
     }
     let (rows, cols) = dataset.size();

@@ -55,7 +55,10 @@ pub struct ParamStore {
 impl std::fmt::Debug for ParamStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let count = self.lock().entries.len();
-        f.debug_struct("ParamStore").field("entries", &count).field("seed", &self.seed).finish()
+        f.debug_struct("ParamStore")
+            .field("entries", &count)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 

@@ -38,11 +38,8 @@ impl Restorer {
         let config: ModelConfig = checkpoint.model()?;
         let params = config.params(0, DType::F32, device);
         params.provide(checkpoint.tensors(device)?);
-        let model = DenoisingModel::new(&config, &params).map_err(|error| Error::Checkpoint {
-            path: checkpoint.path.clone(),
-            expected: "checkpoint that fits its own configuration",
-            reason: error.to_string(),
-        })?;
+        let model =
+            DenoisingModel::new(&config, &params).map_err(checkpoint::blame(&checkpoint.path))?;
         params.check_complete(&checkpoint.path)?;
         params.release_provided();
         Ok((Self::new(model, params.count(), DType::F32, device), checkpoint))

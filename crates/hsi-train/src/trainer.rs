@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use hsi_data::{Loader, LoaderConfig, shuffled};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Checkpoints, Resumed};
+use crate::checkpoint::{Checkpoints, Resumed, blame};
 use crate::config::TrainConfig;
 use crate::curves::Curves;
 use crate::hooks::{Control, Hooks, Progress};
@@ -73,6 +73,8 @@ pub struct TrainState {
     pub history: Vec<EpochRecord>,
 }
 
+type ProgressSink<'a> = Box<dyn FnMut(&Progress) + 'a>;
+
 /// A run of training.
 pub struct Trainer<'a> {
     config: TrainConfig,
@@ -82,7 +84,7 @@ pub struct Trainer<'a> {
     checkpoints: Option<Checkpoints>,
     curves: Option<Curves>,
     state: TrainState,
-    progress: Option<Box<dyn FnMut(&Progress) + 'a>>,
+    progress: Option<ProgressSink<'a>>,
     memory: MemoryParts,
     dtype: DType,
     device: Device,
@@ -158,7 +160,9 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// When the moments of the optimiser do not fit.
     pub fn resume(mut self, resumed: Resumed) -> Result<Self> {
-        self.optimizer.load_state(&resumed.optimizer, resumed.state.steps, &resumed.path)?;
+        self.optimizer
+            .load_state(&resumed.optimizer, resumed.state.steps, &resumed.path)
+            .map_err(blame(&resumed.path))?;
         // Patience and threshold may have been changed for the continuation.
         let watch = self.state.early_stopping.continued_from(resumed.state.early_stopping);
         self.state = TrainState { early_stopping: watch, ..resumed.state };
@@ -248,7 +252,7 @@ impl<'a> Trainer<'a> {
             if !loss.is_finite() {
                 return Err(not_finite("the loss", loss));
             }
-            let psnr_db = self.psnr_db(outcome.estimate.as_ref(), &batch)?;
+            let psnr_db = psnr_db(outcome.estimate.as_ref(), &batch)?;
             means.add(batch.indices.len(), loss, psnr_db);
             // The weight makes the sum over micro-batches the mean over the samples of the step.
             let grads = outcome.loss.affine(part.weight, 0.0)?.backward()?;
@@ -295,7 +299,7 @@ impl<'a> Trainer<'a> {
                     samples: names(source.as_ref(), &batch.indices),
                 });
             }
-            let psnr_db = self.psnr_db(outcome.estimate.as_ref(), &batch)?;
+            let psnr_db = psnr_db(outcome.estimate.as_ref(), &batch)?;
             means.add(batch.indices.len(), loss, psnr_db);
             self.tell(&Progress {
                 epoch: self.state.epoch + 1,
@@ -343,10 +347,6 @@ impl<'a> Trainer<'a> {
             move |i| HostBatch::make(source.as_ref(), batches[i].clone(), epoch),
             config,
         )
-    }
-
-    fn psnr_db(&self, estimate: Option<&Tensor>, batch: &Batch) -> Result<Option<f64>> {
-        estimate.map(|estimate| batch_psnr_db(estimate, &batch.target)).transpose()
     }
 
     fn measure(&mut self, probe: Option<StepProbe>, held_before: usize, batch_bytes: usize) {
@@ -410,6 +410,10 @@ impl Means {
         let samples = self.samples.max(1) as f64;
         Scores { loss: self.loss / samples, psnr_db: self.psnr_db.map(|sum| sum / samples) }
     }
+}
+
+fn psnr_db(estimate: Option<&Tensor>, batch: &Batch) -> Result<Option<f64>> {
+    estimate.map(|estimate| batch_psnr_db(estimate, &batch.target)).transpose()
 }
 
 fn scalar(loss: &Tensor) -> Result<f64> {

@@ -19,8 +19,8 @@ fn training_lowers_the_loss_and_leaves_curves() -> Result<()> {
     let model = config(Method::Full, HeadKind::Unet);
     let (_, report) =
         run(&model, &train_config, &source(16, 1, true), Some(folder.path()), false, &mut NoHooks)?;
-    let first = report.history.first().map(|r| r.validation.loss).unwrap_or(f64::NAN);
-    let last = report.history.last().map(|r| r.validation.loss).unwrap_or(f64::NAN);
+    let first = report.history.first().map_or(f64::NAN, |r| r.validation.loss);
+    let last = report.history.last().map_or(f64::NAN, |r| r.validation.loss);
     assert!(last < 0.8 * first, "{first} -> {last}");
     assert!(report.history.iter().any(|record| record.best));
     for name in [
