@@ -1,0 +1,10 @@
+//! The programs, run as a user runs them.
+
+mod bad_checkpoints;
+mod bad_input;
+mod configuration;
+mod denoise;
+mod help;
+mod interruption;
+mod place;
+mod runs;
