@@ -1,7 +1,8 @@
 //! Times every operation, forward and backward; one JSON line each on standard output.
 //!
 //! `benches/peer_torch.py` prints the same lines for PyTorch. Arguments: `--threads N` (default:
-//! all), `--only NAME` for one operation. A backward pass is timed as the program that trains sees
+//! all), `--only NAME` for one operation, `--default-allocation` to leave the allocator as it is
+//! (otherwise it keeps freed memory). A backward pass is timed as the program that trains sees
 //! it, with the gradients of all arguments and the tensor library's own additions.
 //!
 //! ```console
@@ -55,6 +56,9 @@ fn main() -> Result<()> {
         let place = args.iter().position(|arg| arg == name)?;
         args.get(place + 1).cloned()
     };
+    if !args.iter().any(|arg| arg == "--default-allocation") {
+        grad_ops::keep_freed_memory();
+    }
     let threads = option("--threads").and_then(|n| n.parse().ok()).unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     pool.map_err(candle_core::Error::wrap)?;
