@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use hsi_data::{
     Axes, BandSelection, DataSpec, Dataset, DatasetOptions, NormMode, Split, SplitKind, Subset,
@@ -66,8 +66,25 @@ impl DataArgs {
             nodata: self.nodata,
             band_selection: self.band_selection,
         };
-        Ok(self.data.open(&options)?)
+        if let DataSpec::Synthetic { count } = self.data {
+            check_scenes(count, options.bands.unwrap_or(202), options.patch_size.unwrap_or(64))?;
+        }
+        self.data.open(&options).with_context(|| format!("`{}`", self.data))
     }
+}
+
+/// Refuses scenes that no machine holds, before one is tried.
+fn check_scenes(count: usize, bands: usize, side: usize) -> Result<()> {
+    const MOST_SCENES: usize = 10_000_000;
+    const MOST_VALUES: usize = 1 << 32;
+    if count > MOST_SCENES {
+        bail!("`synthetic:{count}` is more than {MOST_SCENES} scenes");
+    }
+    let values = side.checked_mul(side).and_then(|pixels| pixels.checked_mul(bands));
+    if values.is_none_or(|values| values > MOST_VALUES) {
+        bail!("a synthetic scene of {side} x {side} pixels and {bands} bands is too large");
+    }
+    Ok(())
 }
 
 /// The parts of a data set.

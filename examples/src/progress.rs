@@ -42,11 +42,11 @@ impl Bar {
     /// Shows that `done` of `total` are done.
     pub fn show(&mut self, message: &str, done: usize, total: usize) {
         if let Some(bar) = &self.bar {
+            bar.set_message(message.to_owned());
             if bar.length() != Some(total as u64) || bar.position() > done as u64 {
                 bar.reset();
                 bar.set_length(total as u64);
             }
-            bar.set_message(message.to_owned());
             bar.set_position(done as u64);
             if done == total {
                 bar.reset();

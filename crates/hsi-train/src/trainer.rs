@@ -223,7 +223,7 @@ impl<'a> Trainer<'a> {
         let order = shuffled(source.len(), self.config.seed, epoch as u64);
         let plan = self.plan(&order);
         let steps_per_epoch = source.len().div_ceil(self.config.batch_size);
-        let total_steps = steps_per_epoch * self.config.num_epochs;
+        let total_steps = steps_per_epoch.saturating_mul(self.config.num_epochs);
         let mut means = Means::default();
         let mut step_in_epoch = 0;
         let mut probe = None;
