@@ -16,6 +16,7 @@ pub fn run<A: Parser + CommandFactory>(
     program: impl FnOnce(A, Invocation) -> Result<()>,
 ) -> ExitCode {
     calm_candle();
+    grad_ops::keep_freed_memory();
     // `-1` is a value that a flag refuses with a reason, not the name of another flag.
     let mut command = A::command().mut_args(|arg| {
         let takes_value = !arg.is_positional() && arg.get_action().takes_values();

@@ -41,27 +41,14 @@ const BENCHMARKS: &[Benchmark] = &[Benchmark {
         "--example",
         "grad_ops_bench",
     ],
-    ours: &[
-        "cargo",
-        "run",
-        "--release",
-        "-q",
-        "-p",
-        "grad-ops",
-        "--example",
-        "grad_ops_bench",
-    ],
+    ours: &["cargo", "run", "--release", "-q", "-p", "grad-ops", "--example", "grad_ops_bench"],
     peer: &["python3", "crates/grad-ops/benches/peer_torch.py"],
     settings: &["both sides: warm, median over repetitions in one process, CPU"],
 }];
 
 /// Variables that set the number of threads, for both sides.
-const THREAD_VARIABLES: [&str; 4] = [
-    "RAYON_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "CANDLE_NUM_THREADS",
-];
+const THREAD_VARIABLES: [&str; 4] =
+    ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "CANDLE_NUM_THREADS"];
 
 /// Asks the programs for fewer repetitions.
 const QUICK_VARIABLE: &str = "HSI_BENCH_QUICK";
@@ -80,12 +67,7 @@ struct Options {
 
 impl Options {
     fn parse(words: &[&str], cores: usize) -> Result<Self, Usage> {
-        let mut options = Self {
-            names: Vec::new(),
-            quick: false,
-            rounds: 5,
-            threads: cores,
-        };
+        let mut options = Self { names: Vec::new(), quick: false, rounds: 5, threads: cores };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
             let mut number = |least: usize| {
@@ -103,9 +85,7 @@ impl Options {
                 other => {
                     let known: Vec<&str> = BENCHMARKS.iter().map(|b| b.name).collect();
                     let known = known.join("`, `");
-                    return Err(Usage(format!(
-                        "no benchmark `{other}`, there are `{known}`"
-                    )));
+                    return Err(Usage(format!("no benchmark `{other}`, there are `{known}`")));
                 }
             }
         }
@@ -131,16 +111,11 @@ pub(crate) fn run(words: &[&str]) -> Result<()> {
         if options.quick {
             eprintln!("a quick run: nothing stored");
         } else {
-            let path = workspace::root()
-                .join("results")
-                .join(format!("{}.json", benchmark.name));
+            let path = workspace::root().join("results").join(format!("{}.json", benchmark.name));
             let text = serde_json::to_string_pretty(&record)? + "\n";
             std::fs::write(&path, text)
                 .with_context(|| format!("cannot write `{}`", path.display()))?;
-            eprintln!(
-                "stored `{}`; `cargo xtask results` renders it",
-                path.display()
-            );
+            eprintln!("stored `{}`; `cargo xtask results` renders it", path.display());
         }
     }
     Ok(())
@@ -161,20 +136,14 @@ fn measure(benchmark: &Benchmark, options: &Options) -> Result<Record> {
             Ok(lines) => peer.add(lines)?,
             Err(error) if round == 1 => {
                 let reason = format!("{error:#}");
-                eprintln!(
-                    "{}: the peer cannot run, no ratios: {reason}",
-                    benchmark.name
-                );
+                eprintln!("{}: the peer cannot run, no ratios: {reason}", benchmark.name);
                 skipped = Some(reason);
             }
             Err(error) => return Err(error.context("the peer ran once and now fails")),
         }
     }
     for key in peer.keys().filter(|key| !ours.has(key)) {
-        eprintln!(
-            "{}: only the peer has the row {key}, left out",
-            benchmark.name
-        );
+        eprintln!("{}: only the peer has the row {key}, left out", benchmark.name);
     }
     Ok(Record {
         bench: benchmark.name.to_owned(),
@@ -182,10 +151,7 @@ fn measure(benchmark: &Benchmark, options: &Options) -> Result<Record> {
         date: machine::today(),
         commit: machine::commit(),
         machine: machine::describe(),
-        threads: THREAD_VARIABLES
-            .iter()
-            .map(|v| ((*v).to_owned(), options.threads))
-            .collect(),
+        threads: THREAD_VARIABLES.iter().map(|v| ((*v).to_owned(), options.threads)).collect(),
         settings: benchmark.settings.iter().map(|s| (*s).to_owned()).collect(),
         rounds: options.rounds,
         ours: Side {
@@ -208,30 +174,17 @@ fn lines(command: &[&str], options: &Options) -> Result<Vec<Line>> {
         return Ok(Vec::new());
     };
     let shown = command.join(" ");
-    let program = if *program == "cargo" {
-        workspace::cargo()
-    } else {
-        (*program).into()
-    };
+    let program = if *program == "cargo" { workspace::cargo() } else { (*program).into() };
     let mut child = Command::new(program);
     child.args(args).current_dir(workspace::root());
-    child.envs(
-        THREAD_VARIABLES
-            .iter()
-            .map(|v| (*v, options.threads.to_string())),
-    );
+    child.envs(THREAD_VARIABLES.iter().map(|v| (*v, options.threads.to_string())));
     if options.quick {
         child.env(QUICK_VARIABLE, "1");
     }
-    let output = child
-        .output()
-        .with_context(|| format!("cannot run `{shown}`"))?;
+    let output = child.output().with_context(|| format!("cannot run `{shown}`"))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        let last = stderr
-            .lines()
-            .rfind(|line| !line.trim().is_empty())
-            .unwrap_or("no message");
+        let last = stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message");
         bail!("`{shown}` failed ({}): {}", output.status, last.trim());
     }
     record::parse(&String::from_utf8(output.stdout)?)
@@ -254,14 +207,8 @@ mod tests {
         assert_eq!(parse(&["--quick"]).expect("quick").rounds, 1);
         for (words, want) in [
             (vec!["other"], "no benchmark `other`, there are `grad-ops`"),
-            (
-                vec!["--rounds", "2"],
-                "`--rounds` takes a number of at least 3",
-            ),
-            (
-                vec!["--threads"],
-                "`--threads` takes a number of at least 1",
-            ),
+            (vec!["--rounds", "2"], "`--rounds` takes a number of at least 3"),
+            (vec!["--threads"], "`--threads` takes a number of at least 1"),
         ] {
             assert_eq!(parse(&words), Err(want.to_owned()));
         }
@@ -288,13 +235,7 @@ mod tests {
         benchmark.peer = &["false"];
         let record = measure(&benchmark, &options).expect("ours runs");
         assert_eq!((record.rows[0].ours_ms, record.rows[0].ratio), (2.0, None));
-        assert!(
-            record
-                .peer
-                .skipped
-                .expect("a reason")
-                .starts_with("`false` failed")
-        );
+        assert!(record.peer.skipped.expect("a reason").starts_with("`false` failed"));
 
         benchmark.ours = &["false"];
         assert!(measure(&benchmark, &options).is_err());

@@ -12,10 +12,7 @@ enum Step {
     /// The tidy task, in this process.
     Tidy,
     /// A cargo command with additional environment variables.
-    Cargo(
-        &'static [&'static str],
-        &'static [(&'static str, &'static str)],
-    ),
+    Cargo(&'static [&'static str], &'static [(&'static str, &'static str)]),
 }
 
 /// All steps, cheapest first. One target directory and one selection of features for all: what one
@@ -25,51 +22,22 @@ const STEPS: [(&str, Step); 5] = [
     ("tidy", Step::Tidy),
     (
         "clippy",
-        Step::Cargo(
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            &[],
-        ),
+        Step::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[]),
     ),
     ("test", Step::Cargo(&["test", "--workspace"], &[])),
-    (
-        "doc",
-        Step::Cargo(
-            &["doc", "--workspace", "--no-deps"],
-            &[("RUSTDOCFLAGS", "-D warnings")],
-        ),
-    ),
+    ("doc", Step::Cargo(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])),
 ];
 
 /// Runs all steps and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     let start = Instant::now();
     for (number, (name, step)) in STEPS.iter().enumerate() {
-        eprintln!(
-            "==> [{}/{}] {name}: {}",
-            number + 1,
-            STEPS.len(),
-            step.shown()
-        );
+        eprintln!("==> [{}/{}] {name}: {}", number + 1, STEPS.len(), step.shown());
         let step_start = Instant::now();
-        step.run()
-            .with_context(|| format!("ci stopped at step `{name}`"))?;
-        eprintln!(
-            "    {name} passed in {:.1} s",
-            step_start.elapsed().as_secs_f64()
-        );
+        step.run().with_context(|| format!("ci stopped at step `{name}`"))?;
+        eprintln!("    {name} passed in {:.1} s", step_start.elapsed().as_secs_f64());
     }
-    eprintln!(
-        "==> all {} steps passed in {:.1} s",
-        STEPS.len(),
-        start.elapsed().as_secs_f64()
-    );
+    eprintln!("==> all {} steps passed in {:.1} s", STEPS.len(), start.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -60,23 +60,13 @@ fn rendered(root: &Path) -> Result<String> {
             paths.push(entry?.path());
         }
     }
-    paths.retain(|path| {
-        path.extension()
-            .is_some_and(|extension| extension == "json")
-    });
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     let read = |path: PathBuf| {
-        let name = path
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let stored = fs::read_to_string(&path).map_err(Into::into);
         let stored = stored.and_then(|text| Stored::parse(&text));
-        Ok((
-            name,
-            stored.with_context(|| format!("cannot read `{}`", path.display()))?,
-        ))
+        Ok((name, stored.with_context(|| format!("cannot read `{}`", path.display()))?))
     };
     let stored: Vec<(String, Stored)> = paths.into_iter().map(read).collect::<Result<_>>()?;
     Ok(render::page(&stored))

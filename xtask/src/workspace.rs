@@ -41,12 +41,7 @@ pub(crate) fn output(program: impl Into<OsString>, args: &[&str]) -> Result<Stri
         .with_context(|| format!("cannot run `{shown}`"))?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        bail!(
-            "`{shown} {}` failed ({}): {}",
-            args.join(" "),
-            output.status,
-            stderr.trim()
-        );
+        bail!("`{shown} {}` failed ({}): {}", args.join(" "), output.status, stderr.trim());
     }
     Ok(String::from_utf8(output.stdout)?)
 }

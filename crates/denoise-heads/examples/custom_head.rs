@@ -43,13 +43,7 @@ impl Head for SmoothedFc {
 
 fn main() -> Result<()> {
     let (embed_dim, bands, patch_size) = (16, 6, 8);
-    let config = HeadConfig {
-        kind: HeadKind::Fc,
-        embed_dim,
-        bands,
-        patch_size,
-        width: None,
-    };
+    let config = HeadConfig { kind: HeadKind::Fc, embed_dim, bands, patch_size, width: None };
     let variables = VarMap::new();
     let vb = VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu);
     let head: Box<dyn Head> = Box::new(SmoothedFc::new(&config, vb)?);

@@ -84,13 +84,7 @@ pub struct HeadConfig {
 impl HeadConfig {
     /// The sizes of the published denoising models: width 384, 202 bands, patch size 4.
     pub fn published(kind: HeadKind) -> Self {
-        Self {
-            kind,
-            embed_dim: 384,
-            bands: 202,
-            patch_size: UPSAMPLING,
-            width: None,
-        }
+        Self { kind, embed_dim: 384, bands: 202, patch_size: UPSAMPLING, width: None }
     }
 
     /// Checks that a head of this config can be built.
@@ -125,19 +119,14 @@ impl HeadConfig {
             });
         }
         if let (None, Some(got)) = (self.kind.default_width(), self.width) {
-            return Err(Error::NoWidth {
-                kind: self.kind,
-                got,
-            });
+            return Err(Error::NoWidth { kind: self.kind, got });
         }
         self.layers()
             .and_then(|layers| {
-                layers
-                    .into_iter()
-                    .try_fold(0usize, |sum, (inputs, outputs, taps)| {
-                        let weight = inputs.checked_mul(outputs)?.checked_mul(taps)?;
-                        sum.checked_add(weight)?.checked_add(outputs)
-                    })
+                layers.into_iter().try_fold(0usize, |sum, (inputs, outputs, taps)| {
+                    let weight = inputs.checked_mul(outputs)?.checked_mul(taps)?;
+                    sum.checked_add(weight)?.checked_add(outputs)
+                })
             })
             // Eight bytes a number at most: a tensor has to fit in the address space.
             .filter(|count| *count <= isize::MAX as usize / 8)
@@ -146,9 +135,7 @@ impl HeadConfig {
 
     /// The width that is used: the one given, or the published one.
     pub(crate) fn hidden(&self) -> usize {
-        self.width
-            .or(self.kind.default_width())
-            .unwrap_or(self.bands)
+        self.width.or(self.kind.default_width()).unwrap_or(self.bands)
     }
 
     /// Inputs, outputs and kernel taps of every layer; none if a size overflows.

@@ -26,19 +26,12 @@ impl ConvHead {
     /// # Errors
     /// When the config is not valid, or a tensor is missing or has another shape.
     pub fn new(config: &HeadConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        let config = HeadConfig {
-            kind: HeadKind::Conv,
-            ..config.clone()
-        };
+        let config = HeadConfig { kind: HeadKind::Conv, ..config.clone() };
         config.validate()?;
         let (d, w, c) = (config.embed_dim, config.hidden(), config.bands);
         let hidden = Conv3x3::load(d, w, "conv.0", &vb)?;
         let output = Conv3x3::load(w, c, "conv.2", &vb)?;
-        Ok(Self {
-            hidden,
-            output,
-            embed_dim: d,
-        })
+        Ok(Self { hidden, output, embed_dim: d })
     }
 }
 
@@ -49,9 +42,6 @@ impl Head for ConvHead {
     }
 
     fn parameters(&self) -> Vec<Parameter> {
-        [&self.hidden, &self.output]
-            .into_iter()
-            .flat_map(Conv3x3::parameters)
-            .collect()
+        [&self.hidden, &self.output].into_iter().flat_map(Conv3x3::parameters).collect()
     }
 }

@@ -27,25 +27,11 @@ impl FcHead {
     /// # Errors
     /// When the config is not valid, or a tensor is missing or has another shape.
     pub fn new(config: &HeadConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        HeadConfig {
-            kind: HeadKind::Fc,
-            ..config.clone()
-        }
-        .validate()?;
-        let HeadConfig {
-            embed_dim,
-            bands,
-            patch_size,
-            ..
-        } = *config;
+        HeadConfig { kind: HeadKind::Fc, ..config.clone() }.validate()?;
+        let HeadConfig { embed_dim, bands, patch_size, .. } = *config;
         let outputs = bands * patch_size * patch_size;
         let fc = WeightBias::load(&[outputs, embed_dim], outputs, "fc", &vb)?;
-        Ok(Self {
-            fc,
-            embed_dim,
-            bands,
-            patch_size,
-        })
+        Ok(Self { fc, embed_dim, bands, patch_size })
     }
 }
 
@@ -56,9 +42,7 @@ impl Head for FcHead {
         let (c, p) = (self.bands, self.patch_size);
         let tokens = features.permute((0, 2, 3, 1))?.contiguous()?;
         let patches = linear(&tokens, &self.fc.weight, Some(&self.fc.bias))?;
-        let image = patches
-            .reshape(&[b, h, w, c, p, p])?
-            .permute(vec![0, 3, 1, 4, 2, 5])?;
+        let image = patches.reshape(&[b, h, w, c, p, p])?.permute(vec![0, 3, 1, 4, 2, 5])?;
         Ok(image.reshape((b, c, h * p, w * p))?)
     }
 

@@ -88,18 +88,12 @@ pub fn build(config: &HeadConfig, vb: VarBuilder<'_>) -> Result<Box<dyn Head>> {
 pub(crate) fn check_features(features: &Tensor, embed_dim: usize) -> Result<()> {
     match features.dims() {
         [_, d, _, _] if *d == embed_dim && features.elem_count() > 0 => Ok(()),
-        got => Err(Error::Features {
-            embed_dim,
-            got: got.to_vec(),
-        }),
+        got => Err(Error::Features { embed_dim, got: got.to_vec() }),
     }
 }
 
 /// Checks `features` and interpolates them to the pixels of the image.
 pub(crate) fn upsample(features: &Tensor, embed_dim: usize) -> Result<Tensor> {
     check_features(features, embed_dim)?;
-    Ok(grad_ops::upsample_bilinear(
-        &features.contiguous()?,
-        config::UPSAMPLING,
-    )?)
+    Ok(grad_ops::upsample_bilinear(&features.contiguous()?, config::UPSAMPLING)?)
 }

@@ -27,10 +27,7 @@ impl WeightBias {
         let vb = vb.pp(path);
         let fan_in: usize = shape[1..].iter().product();
         let bound = 1.0 / (fan_in as f64).sqrt();
-        let init = Init::Uniform {
-            lo: -bound,
-            up: bound,
-        };
+        let init = Init::Uniform { lo: -bound, up: bound };
         let weight = vb.get_with_hints(shape, "weight", init)?;
         let bias = vb.get_with_hints(outputs, "bias", init)?;
         Ok(Self { path, weight, bias })
@@ -55,12 +52,7 @@ impl Conv3x3 {
         path: &'static str,
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
-        Ok(Self(WeightBias::load(
-            &[outputs, inputs, 3, 3],
-            outputs,
-            path,
-            vb,
-        )?))
+        Ok(Self(WeightBias::load(&[outputs, inputs, 3, 3], outputs, path, vb)?))
     }
 
     pub(crate) fn forward(&self, xs: &Tensor) -> Result<Tensor> {
@@ -87,12 +79,7 @@ impl Up2x2 {
         path: &'static str,
         vb: &VarBuilder<'_>,
     ) -> Result<Self> {
-        Ok(Self(WeightBias::load(
-            &[inputs, outputs, 2, 2],
-            outputs,
-            path,
-            vb,
-        )?))
+        Ok(Self(WeightBias::load(&[inputs, outputs, 2, 2], outputs, path, vb)?))
     }
 
     pub(crate) fn forward(&self, xs: &Tensor) -> Result<Tensor> {

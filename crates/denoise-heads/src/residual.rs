@@ -34,25 +34,15 @@ impl ResidualHead {
     /// # Errors
     /// When the config is not valid, or a tensor is missing or has another shape.
     pub fn new(config: &HeadConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        HeadConfig {
-            kind: HeadKind::Residual,
-            ..config.clone()
-        }
-        .validate()?;
-        let HeadConfig {
-            embed_dim, bands, ..
-        } = *config;
+        HeadConfig { kind: HeadKind::Residual, ..config.clone() }.validate()?;
+        let HeadConfig { embed_dim, bands, .. } = *config;
         let initial = Conv3x3::load(embed_dim, bands, "initial_conv", &vb)?;
         let blocks = BLOCKS.into_iter().map(|[first, second]| {
             let first = Conv3x3::load(bands, bands, first, &vb)?;
             let second = Conv3x3::load(bands, bands, second, &vb)?;
             Ok([first, second])
         });
-        Ok(Self {
-            initial,
-            blocks: blocks.collect::<Result<_>>()?,
-            embed_dim,
-        })
+        Ok(Self { initial, blocks: blocks.collect::<Result<_>>()?, embed_dim })
     }
 }
 
@@ -67,9 +57,6 @@ impl Head for ResidualHead {
 
     fn parameters(&self) -> Vec<Parameter> {
         let blocks = self.blocks.iter().flatten();
-        std::iter::once(&self.initial)
-            .chain(blocks)
-            .flat_map(Conv3x3::parameters)
-            .collect()
+        std::iter::once(&self.initial).chain(blocks).flat_map(Conv3x3::parameters).collect()
     }
 }

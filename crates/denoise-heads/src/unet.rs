@@ -41,10 +41,7 @@ impl UnetHead {
     /// # Errors
     /// When the config is not valid, or a tensor is missing or has another shape.
     pub fn new(config: &HeadConfig, vb: VarBuilder<'_>) -> Result<Self> {
-        let config = HeadConfig {
-            kind: HeadKind::Unet,
-            ..config.clone()
-        };
+        let config = HeadConfig { kind: HeadKind::Unet, ..config.clone() };
         config.validate()?;
         let (d, w, c) = (config.embed_dim, config.hidden(), config.bands);
         Ok(Self {
@@ -67,18 +64,12 @@ impl UnetHead {
 
 impl Head for UnetHead {
     fn forward_t(&self, features: &Tensor, _train: bool) -> Result<Tensor> {
-        let x0 = self
-            .initial
-            .forward_relu(&upsample(features, self.embed_dim)?)?;
+        let x0 = self.initial.forward_relu(&upsample(features, self.embed_dim)?)?;
         let x1 = max_pool2x2(&self.down1.forward_relu(&x0)?)?;
         let x2 = max_pool2x2(&self.down2.forward_relu(&x1)?)?;
         let x2 = self.bottom[1].forward_relu(&self.bottom[0].forward_relu(&x2)?)?;
-        let x1 = self
-            .conv_up2
-            .forward_relu(&concat(self.up2.forward(&x2)?, x1)?)?;
-        let x0 = self
-            .conv_up1
-            .forward_relu(&concat(self.up1.forward(&x1)?, x0)?)?;
+        let x1 = self.conv_up2.forward_relu(&concat(self.up2.forward(&x2)?, x1)?)?;
+        let x0 = self.conv_up1.forward_relu(&concat(self.up1.forward(&x1)?, x0)?)?;
         self.output.forward(&x0)
     }
 

@@ -11,12 +11,7 @@ use denoise_heads::{Error, HeadConfig, HeadKind, build};
 
 fn tiny(kind: HeadKind) -> HeadConfig {
     let width = kind.default_width().map(|_| 2);
-    HeadConfig {
-        embed_dim: 3,
-        bands: 2,
-        width,
-        ..HeadConfig::published(kind)
-    }
+    HeadConfig { embed_dim: 3, bands: 2, width, ..HeadConfig::published(kind) }
 }
 
 #[test]
@@ -24,14 +19,10 @@ fn every_variable_and_the_features_get_a_gradient() {
     for kind in HeadKind::ALL {
         let (head, made) = formula_head(&tiny(kind), DType::F32);
         let x = Var::from_tensor(&fill("x", &[2, 3, 3, 5], 1.0, DType::F32).unwrap()).unwrap();
-        let grads = loss(&head.forward_t(x.as_tensor(), true).unwrap())
-            .backward()
-            .unwrap();
+        let grads = loss(&head.forward_t(x.as_tensor(), true).unwrap()).backward().unwrap();
         let vars = made.iter().map(|(name, made)| (name.as_str(), &made.var));
         for (name, var) in vars.chain([("features", &x)]) {
-            let grad = grads
-                .get(var)
-                .unwrap_or_else(|| panic!("{kind}: no gradient of {name}"));
+            let grad = grads.get(var).unwrap_or_else(|| panic!("{kind}: no gradient of {name}"));
             assert_eq!(grad.dims(), var.dims(), "{kind}: {name}");
             let grad = numbers(grad);
             assert!(grad.iter().all(|g| g.is_finite()), "{kind}: {name}");
@@ -44,17 +35,13 @@ fn every_variable_and_the_features_get_a_gradient() {
 fn a_frozen_head_still_passes_the_gradient_on() {
     for kind in HeadKind::ALL {
         let (head, made) = formula_head(&tiny(kind), DType::F32);
-        let fixed = made
-            .iter()
-            .map(|(name, made)| (name.clone(), made.var.as_detached_tensor()));
+        let fixed = made.iter().map(|(name, made)| (name.clone(), made.var.as_detached_tensor()));
         let vb = VarBuilder::from_tensors(fixed.collect(), DType::F32, &Device::Cpu);
         let frozen = build(&tiny(kind), vb).unwrap();
         assert!(frozen.parameters().iter().all(|p| !p.is_trainable()));
         let x = Var::from_tensor(&fill("x", &[1, 3, 2, 2], 1.0, DType::F32).unwrap()).unwrap();
         let dx = |head: &dyn denoise_heads::Head| {
-            let grads = loss(&head.forward_t(x.as_tensor(), true).unwrap())
-                .backward()
-                .unwrap();
+            let grads = loss(&head.forward_t(x.as_tensor(), true).unwrap()).backward().unwrap();
             numbers(grads.get(&x).unwrap())
         };
         assert_eq!(dx(&*frozen), dx(&*head), "{kind}");
@@ -87,10 +74,7 @@ fn differences(var: &Var, f: impl Fn() -> f64) -> Vec<f64> {
 fn check_gradient(what: &str, got: &Tensor, want: &[f64]) {
     let scale = want.iter().fold(1e-3f64, |m, w| m.max(w.abs()));
     for (i, (got, want)) in numbers(got).iter().zip(want).enumerate() {
-        assert!(
-            (got - want).abs() <= 1e-6 * scale,
-            "{what}[{i}]: {got} should be {want}"
-        );
+        assert!((got - want).abs() <= 1e-6 * scale, "{what}[{i}]: {got} should be {want}");
     }
 }
 
@@ -118,13 +102,7 @@ fn concatenation_has_a_right_gradient() {
     // The first is used twice, as a skip connection is.
     let run = || {
         let both = Tensor::cat(&[vars[0].as_tensor(), vars[1].as_tensor()], 1).unwrap();
-        loss(
-            &both
-                .sqr()
-                .unwrap()
-                .broadcast_mul(vars[0].as_tensor())
-                .unwrap(),
-        )
+        loss(&both.sqr().unwrap().broadcast_mul(vars[0].as_tensor()).unwrap())
     };
     let grads = run().backward().unwrap();
     for var in &vars {
@@ -145,10 +123,7 @@ fn any_grid_is_served_and_samples_do_not_mix() {
                 let one = head.forward_t(&x.narrow(0, i, 1).unwrap(), false).unwrap();
                 let same = numbers(&both.narrow(0, i, 1).unwrap());
                 for (a, b) in numbers(&one).iter().zip(same) {
-                    assert!(
-                        (a - b).abs() <= 1e-5,
-                        "{kind} {h}x{w}: {a} alone, {b} in a batch"
-                    );
+                    assert!((a - b).abs() <= 1e-5, "{kind} {h}x{w}: {a} alone, {b} in a batch");
                 }
             }
         }
@@ -160,16 +135,8 @@ fn features_need_not_be_contiguous() {
     for kind in HeadKind::ALL {
         let (head, _) = formula_head(&tiny(kind), DType::F32);
         let tokens = fill("x", &[2, 6, 3], 1.0, DType::F32).unwrap();
-        let map = tokens
-            .transpose(1, 2)
-            .unwrap()
-            .reshape((2, 3, 2, 3))
-            .unwrap();
-        let view = tokens
-            .reshape((2, 2, 3, 3))
-            .unwrap()
-            .permute((0, 3, 1, 2))
-            .unwrap();
+        let map = tokens.transpose(1, 2).unwrap().reshape((2, 3, 2, 3)).unwrap();
+        let view = tokens.reshape((2, 2, 3, 3)).unwrap().permute((0, 3, 1, 2)).unwrap();
         assert!(!view.is_contiguous());
         let [a, b] = [map, view].map(|x| numbers(&head.forward_t(&x, false).unwrap()));
         assert_eq!(a, b, "{kind}");
@@ -193,10 +160,7 @@ fn new_variables_are_drawn_as_pytorch_draws_them() {
                 panic!("{layer}.{part} is not uniform");
             };
             let bound = 1.0 / f64::from(fan_in).sqrt();
-            assert!(
-                (up - bound).abs() < 1e-12 && lo == -up,
-                "{layer}.{part}: {lo} {up}"
-            );
+            assert!((up - bound).abs() < 1e-12 && lo == -up, "{layer}.{part}: {lo} {up}");
         }
     }
 }
@@ -214,10 +178,7 @@ fn wrong_features_are_refused() {
             }
         }
         let x = Tensor::zeros((1, 3, 2, 2), DType::F64, &Device::Cpu).unwrap();
-        assert!(
-            head.forward_t(&x, false).is_err(),
-            "{kind}: f64 features, f32 weights"
-        );
+        assert!(head.forward_t(&x, false).is_err(), "{kind}: f64 features, f32 weights");
     }
 }
 
@@ -225,62 +186,24 @@ fn wrong_features_are_refused() {
 fn wrong_configs_are_refused() {
     let base = HeadConfig::published(HeadKind::Unet);
     let cases = [
+        (HeadConfig { bands: 0, ..base.clone() }, "`bands` should be at least 1, got 0"),
+        (HeadConfig { embed_dim: 0, ..base.clone() }, "`embed_dim` should be at least 1, got 0"),
+        (HeadConfig { patch_size: 0, ..base.clone() }, "`patch_size` should be at least 1, got 0"),
+        (HeadConfig { width: Some(0), ..base.clone() }, "`width` should be at least 1, got 0"),
         (
-            HeadConfig {
-                bands: 0,
-                ..base.clone()
-            },
-            "`bands` should be at least 1, got 0",
-        ),
-        (
-            HeadConfig {
-                embed_dim: 0,
-                ..base.clone()
-            },
-            "`embed_dim` should be at least 1, got 0",
-        ),
-        (
-            HeadConfig {
-                patch_size: 0,
-                ..base.clone()
-            },
-            "`patch_size` should be at least 1, got 0",
-        ),
-        (
-            HeadConfig {
-                width: Some(0),
-                ..base.clone()
-            },
-            "`width` should be at least 1, got 0",
-        ),
-        (
-            HeadConfig {
-                patch_size: 8,
-                ..base.clone()
-            },
+            HeadConfig { patch_size: 8, ..base.clone() },
             "the `unet` head needs a patch size of 4, got 8; `fc` serves any patch size",
         ),
         (
-            HeadConfig {
-                kind: HeadKind::Residual,
-                width: Some(64),
-                ..base.clone()
-            },
+            HeadConfig { kind: HeadKind::Residual, width: Some(64), ..base.clone() },
             "the `residual` head has no hidden width, got `width` = 64",
         ),
         (
-            HeadConfig {
-                bands: usize::MAX,
-                ..base.clone()
-            },
+            HeadConfig { bands: usize::MAX, ..base.clone() },
             "the `unet` head of this size has too many parameters",
         ),
         (
-            HeadConfig {
-                kind: HeadKind::Fc,
-                patch_size: 1 << 33,
-                ..base
-            },
+            HeadConfig { kind: HeadKind::Fc, patch_size: 1 << 33, ..base },
             "the `fc` head of this size has too many parameters",
         ),
     ];
@@ -296,14 +219,9 @@ fn wrong_configs_are_refused() {
 fn a_missing_tensor_is_named() {
     let (_, mut made) = formula_head(&tiny(HeadKind::Unet), DType::F32);
     made.remove("up2.bias");
-    let tensors = made
-        .into_iter()
-        .map(|(name, made)| (name, made.var.as_detached_tensor()));
+    let tensors = made.into_iter().map(|(name, made)| (name, made.var.as_detached_tensor()));
     let vb = VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu);
-    let error = build(&tiny(HeadKind::Unet), vb)
-        .map(|_| ())
-        .unwrap_err()
-        .to_string();
+    let error = build(&tiny(HeadKind::Unet), vb).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("up2.bias"), "{error}");
 }
 
@@ -312,10 +230,7 @@ fn names_and_configs_are_read_and_written() {
     for kind in HeadKind::ALL {
         assert_eq!(kind.to_string().parse::<HeadKind>().unwrap(), kind);
         assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));
-        let config = HeadConfig {
-            width: kind.default_width(),
-            ..HeadConfig::published(kind)
-        };
+        let config = HeadConfig { width: kind.default_width(), ..HeadConfig::published(kind) };
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<HeadConfig>(&text).unwrap(), config);
     }
@@ -323,8 +238,5 @@ fn names_and_configs_are_read_and_written() {
     let config: HeadConfig = serde_json::from_str(short).unwrap();
     assert_eq!(config, HeadConfig::published(HeadKind::Unet));
     let error = "UNet".parse::<HeadKind>().unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "unknown head `UNet`, expected one of `fc`, `conv`, `residual`, `unet`"
-    );
+    assert_eq!(error, "unknown head `UNet`, expected one of `fc`, `conv`, `residual`, `unet`");
 }

@@ -27,14 +27,8 @@ fn check(what: &str, got: &[f64], golden: &Tensor) {
     let want = numbers(golden);
     assert_eq!(got.len(), want.len(), "{what}");
     let scale = want.iter().fold(0.0f64, |m, w| m.max(w.abs()));
-    let worst = got
-        .iter()
-        .zip(&want)
-        .fold(0.0f64, |m, (g, w)| m.max((g - w).abs()));
-    assert!(
-        worst <= 1e-5 * scale,
-        "{what}: off by {worst:e} at a scale of {scale:e}"
-    );
+    let worst = got.iter().zip(&want).fold(0.0f64, |m, (g, w)| m.max((g - w).abs()));
+    assert!(worst <= 1e-5 * scale, "{what}: off by {worst:e} at a scale of {scale:e}");
 }
 
 fn tiny_cases() -> [(&'static str, HeadConfig); 5] {
@@ -66,9 +60,7 @@ fn tiny_heads_load_the_published_names_and_agree() {
                 Some((key.to_owned(), Var::from_tensor(tensor).unwrap()))
             })
             .collect();
-        let tensors = vars
-            .iter()
-            .map(|(k, v)| (format!("head.{k}"), v.as_tensor().clone()));
+        let tensors = vars.iter().map(|(k, v)| (format!("head.{k}"), v.as_tensor().clone()));
         let vb = VarBuilder::from_tensors(tensors.collect(), DType::F32, &Device::Cpu);
         let head = build(&config, vb.pp("head")).unwrap();
 
@@ -83,18 +75,10 @@ fn tiny_heads_load_the_published_names_and_agree() {
 
         let grads = loss(&y).backward().unwrap();
         let dx = grads.get(&x).unwrap();
-        check(
-            &format!("{case}.dx"),
-            &numbers(dx),
-            &golden[&format!("tiny.{case}.dx")],
-        );
+        check(&format!("{case}.dx"), &numbers(dx), &golden[&format!("tiny.{case}.dx")]);
         for (key, var) in &vars {
             let want = &golden[&format!("tiny.{case}.d.{key}")];
-            check(
-                &format!("{case}.{key}"),
-                &numbers(grads.get(var).unwrap()),
-                want,
-            );
+            check(&format!("{case}.{key}"), &numbers(grads.get(var).unwrap()), want);
         }
     }
 }
@@ -113,11 +97,7 @@ fn published_heads_agree_at_full_size() {
         let grads = loss(&y).backward().unwrap();
         let dx = numbers(grads.get(&x).unwrap());
         let sample: Vec<f64> = dx.into_iter().step_by(DX_STRIDE).collect();
-        check(
-            &format!("{kind} dx"),
-            &sample,
-            &golden[&format!("full.{kind}.dx")],
-        );
+        check(&format!("{kind} dx"), &sample, &golden[&format!("full.{kind}.dx")]);
     }
 }
 
@@ -129,11 +109,7 @@ fn parameters_are_counted_as_published() {
         assert_eq!(config.parameter_count().unwrap(), want, "{kind}");
         let (head, made) = formula_head(&config, DType::F32);
         let parameters = head.parameters();
-        assert_eq!(
-            parameters.iter().map(|p| p.elements).sum::<usize>(),
-            want,
-            "{kind}"
-        );
+        assert_eq!(parameters.iter().map(|p| p.elements).sum::<usize>(), want, "{kind}");
         assert!(parameters.iter().all(grad_ops::Parameter::is_trainable));
         assert_eq!(parameters.len(), made.len());
     }

@@ -54,27 +54,17 @@ pub trait Denoiser: Send + Sync + Debug {
 pub(crate) fn ensure_usable(cube: ArrayView3<'_, f32>) -> Result<()> {
     if cube.is_empty() {
         let (bands, rows, cols) = cube.dim();
-        return Err(Error::Empty {
-            shape: [bands, rows, cols],
-        });
+        return Err(Error::Empty { shape: [bands, rows, cols] });
     }
     // No early exit inside a band, so that the check runs in vector registers.
-    let bad = cube
-        .axis_iter(Axis(0))
-        .into_par_iter()
-        .enumerate()
-        .find_map_first(|(band, values)| {
+    let bad =
+        cube.axis_iter(Axis(0)).into_par_iter().enumerate().find_map_first(|(band, values)| {
             (!values.fold(true, |finite, value| finite & value.is_finite())).then_some(band)
         });
     let Some(band) = bad else { return Ok(()) };
     let values = cube.index_axis_move(Axis(0), band);
     match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        Some(((row, col), &value)) => Err(Error::NonFinite {
-            band,
-            row,
-            col,
-            value,
-        }),
+        Some(((row, col), &value)) => Err(Error::NonFinite { band, row, col, value }),
         None => Ok(()),
     }
 }

@@ -50,11 +50,7 @@ pub struct MedianFilter {
 impl Default for MedianFilter {
     /// Returns the window of 5 x 5 pixels and 9 bands.
     fn default() -> Self {
-        Self {
-            rows: 5,
-            cols: 5,
-            bands: 9,
-        }
+        Self { rows: 5, cols: 5, bands: 9 }
     }
 }
 
@@ -67,17 +63,9 @@ impl MedianFilter {
     /// # Errors
     /// [`Error::Window`] names the first extent that is not.
     pub fn validate(&self) -> Result<()> {
-        for (axis, got) in [
-            ("rows", self.rows),
-            ("cols", self.cols),
-            ("bands", self.bands),
-        ] {
+        for (axis, got) in [("rows", self.rows), ("cols", self.cols), ("bands", self.bands)] {
             if got % 2 == 0 || got > MAX_EXTENT {
-                return Err(Error::Window {
-                    axis,
-                    max: MAX_EXTENT,
-                    got,
-                });
+                return Err(Error::Window { axis, max: MAX_EXTENT, got });
             }
         }
         Ok(())
@@ -96,11 +84,8 @@ impl FromStr for MedianFilter {
 
     /// Reads a window written `ROWSxCOLSxBANDS` and validates it.
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || Error::Parameters {
-            baseline: Self::NAME,
-            form: Self::FORM,
-            got: text.to_owned(),
-        };
+        let wrong =
+            || Error::Parameters { baseline: Self::NAME, form: Self::FORM, got: text.to_owned() };
         let extents: Vec<usize> = text
             .split(['x', 'X'])
             .map(|extent| extent.trim().parse().map_err(|_| wrong()))
@@ -128,9 +113,7 @@ impl Denoiser for MedianFilter {
         let window = axes.map(|axis| window[axis]);
         let noisy = noisy.permuted_axes(axes);
         let tiles = into_tiles(filtered.view_mut().permuted_axes(axes));
-        tiles
-            .into_par_iter()
-            .for_each(|(origin, tile)| filter_tile(noisy, window, origin, tile));
+        tiles.into_par_iter().for_each(|(origin, tile)| filter_tile(noisy, window, origin, tile));
         Ok(filtered)
     }
 }
@@ -185,9 +168,7 @@ fn filter_tile(
         // The first source is `window / 2` before the origin; one period of the mirrored
         // sequence, often enough, keeps the number from falling below zero.
         let start = origin[axis] + window[axis] * 2 * length - window[axis] / 2;
-        (start..start + reach)
-            .map(|index| mirror(index, length))
-            .collect()
+        (start..start + reach).map(|index| mirror(index, length)).collect()
     });
     let mut sorted = Vec::with_capacity(sources.iter().map(Vec::len).product());
     for &i in &sources[0] {
@@ -238,28 +219,16 @@ fn filter_tile(
 /// Returns the place of an index in a sequence that is mirrored with its ends repeated.
 fn mirror(index: usize, length: usize) -> usize {
     let place = index % (2 * length);
-    if place < length {
-        place
-    } else {
-        2 * length - 1 - place
-    }
+    if place < length { place } else { 2 * length - 1 - place }
 }
 
 /// Maps finite numbers to integers in the same order.
 fn ascending(x: f32) -> u32 {
     let bits = x.to_bits();
-    if bits >> 31 == 0 {
-        bits | 1 << 31
-    } else {
-        !bits
-    }
+    if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
 }
 
 /// The inverse of [`ascending`].
 fn from_ascending(key: u32) -> f32 {
-    f32::from_bits(if key >> 31 == 0 {
-        !key
-    } else {
-        key & !(1 << 31)
-    })
+    f32::from_bits(if key >> 31 == 0 { !key } else { key & !(1 << 31) })
 }

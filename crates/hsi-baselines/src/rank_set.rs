@@ -15,11 +15,7 @@ pub(crate) struct RankSet {
 impl RankSet {
     /// Makes an empty set for ranks under `ranks`.
     pub(crate) fn new(ranks: usize) -> Self {
-        Self {
-            words: vec![0; ranks.div_ceil(WORD)],
-            pivot: 0,
-            below: 0,
-        }
+        Self { words: vec![0; ranks.div_ceil(WORD)], pivot: 0, below: 0 }
     }
 
     /// Removes every member.

@@ -21,17 +21,8 @@ pub fn by_name(description: &str) -> Result<Box<dyn Denoiser>> {
         None => (description.trim(), None),
     };
     if !name.eq_ignore_ascii_case(MedianFilter::NAME) {
-        let known = names()
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ");
-        return Err(Error::UnknownBaseline {
-            name: name.to_owned(),
-            known,
-        });
+        let known = names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        return Err(Error::UnknownBaseline { name: name.to_owned(), known });
     }
-    Ok(Box::new(
-        parameters.map_or_else(|| Ok(MedianFilter::default()), str::parse)?,
-    ))
+    Ok(Box::new(parameters.map_or_else(|| Ok(MedianFilter::default()), str::parse)?))
 }

@@ -60,20 +60,10 @@ fn the_median_filter_equals_scipy() {
         let expected: Array3<f32> =
             read_npy(data.join(format!("median_{name}_{window}.npy"))).unwrap();
         let filter: MedianFilter = window.parse().unwrap();
-        assert_eq!(
-            filter.denoise(cube.view()).unwrap(),
-            expected,
-            "{name} {window}"
-        );
+        assert_eq!(filter.denoise(cube.view()).unwrap(), expected, "{name} {window}");
         // Channel-last memory seen band first.
-        let last = cube
-            .view()
-            .permuted_axes([1, 2, 0])
-            .as_standard_layout()
-            .into_owned();
-        let again = filter
-            .denoise(last.view().permuted_axes([2, 0, 1]))
-            .unwrap();
+        let last = cube.view().permuted_axes([1, 2, 0]).as_standard_layout().into_owned();
+        let again = filter.denoise(last.view().permuted_axes([2, 0, 1])).unwrap();
         assert_eq!(again, expected, "{name} {window}");
         assert!(again.is_standard_layout());
     }
@@ -125,10 +115,7 @@ proptest! {
 fn threads_do_not_matter() {
     let cube = noise((20, 40, 33), 1 << 20);
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| MedianFilter::default().denoise(cube.view()).unwrap())
     };
     assert_eq!(run(1), run(4));
@@ -139,14 +126,8 @@ fn a_monotone_map_commutes_with_the_median() {
     let cube = noise((9, 12, 10), 1 << 20) - 0.5;
     let filter = MedianFilter::default();
     let cubed = filter.denoise(cube.mapv(|x| x * x * x).view()).unwrap();
-    assert_eq!(
-        cubed,
-        filter.denoise(cube.view()).unwrap().mapv(|x| x * x * x)
-    );
-    assert_eq!(
-        filter.denoise((-&cube).view()).unwrap(),
-        -filter.denoise(cube.view()).unwrap()
-    );
+    assert_eq!(cubed, filter.denoise(cube.view()).unwrap().mapv(|x| x * x * x));
+    assert_eq!(filter.denoise((-&cube).view()).unwrap(), -filter.denoise(cube.view()).unwrap());
 }
 
 #[test]
@@ -157,47 +138,24 @@ fn baselines_are_found_by_name() {
         ("median", MedianFilter::default()),
         (" Median ", MedianFilter::default()),
         ("median:5x5x9", MedianFilter::default()),
-        (
-            "median: 3x5X1",
-            MedianFilter {
-                rows: 3,
-                cols: 5,
-                bands: 1,
-            },
-        ),
+        ("median: 3x5X1", MedianFilter { rows: 3, cols: 5, bands: 1 }),
     ] {
         let baseline = by_name(description).unwrap();
         assert_eq!(baseline.name(), "median");
         let expected = filter.denoise(cube.view()).unwrap();
-        assert_eq!(
-            baseline.denoise(cube.view()).unwrap(),
-            expected,
-            "{description}"
-        );
+        assert_eq!(baseline.denoise(cube.view()).unwrap(), expected, "{description}");
         assert_eq!(filter.to_string().parse::<MedianFilter>().unwrap(), filter);
     }
     let cases = [
         ("mean", "unknown baseline `mean`, expected one of `median`"),
         ("", "unknown baseline ``, expected one of `median`"),
-        (
-            "median:5x5",
-            "baseline `median` is written `median[:ROWSxCOLSxBANDS]`, got `5x5`",
-        ),
+        ("median:5x5", "baseline `median` is written `median[:ROWSxCOLSxBANDS]`, got `5x5`"),
         ("median:5x5x9x1", "got `5x5x9x1`"),
         ("median:", "got ``"),
         ("median:5x-5x9", "got `5x-5x9`"),
-        (
-            "median:4x5x9",
-            "should span an odd number of rows between 1 and 255, got 4",
-        ),
-        (
-            "median:5x0x9",
-            "should span an odd number of cols between 1 and 255, got 0",
-        ),
-        (
-            "median:5x5x257",
-            "should span an odd number of bands between 1 and 255, got 257",
-        ),
+        ("median:4x5x9", "should span an odd number of rows between 1 and 255, got 4"),
+        ("median:5x0x9", "should span an odd number of cols between 1 and 255, got 0"),
+        ("median:5x5x257", "should span an odd number of bands between 1 and 255, got 257"),
     ];
     for (description, expected) in cases {
         let got = by_name(description).unwrap_err().to_string();
@@ -210,37 +168,23 @@ fn bad_cubes_and_windows_are_errors() {
     let filter = MedianFilter::default();
     for shape in [(0, 4, 4), (3, 0, 4), (3, 4, 0)] {
         let got = filter.denoise(Array3::zeros(shape).view());
-        let expected = Error::Empty {
-            shape: [shape.0, shape.1, shape.2],
-        };
+        let expected = Error::Empty { shape: [shape.0, shape.1, shape.2] };
         assert_eq!(got, Err(expected));
     }
     let mut cube = noise((3, 4, 5), 100);
     cube[[2, 1, 3]] = f32::NEG_INFINITY;
-    let expected = Error::NonFinite {
-        band: 2,
-        row: 1,
-        col: 3,
-        value: f32::NEG_INFINITY,
-    };
+    let expected = Error::NonFinite { band: 2, row: 1, col: 3, value: f32::NEG_INFINITY };
     assert_eq!(filter.denoise(cube.view()), Err(expected));
     cube[[2, 1, 3]] = f32::NAN;
     let got = filter.denoise(cube.view()).unwrap_err().to_string();
-    assert_eq!(
-        got,
-        "every value should be finite, got NaN at band 2, row 1, column 3"
-    );
+    assert_eq!(got, "every value should be finite, got NaN at band 2, row 1, column 3");
     let good = cube.slice(s![..2, .., ..]);
     for (rows, cols, bands) in [(0, 5, 9), (5, 2, 9), (5, 5, usize::MAX)] {
         let got = MedianFilter { rows, cols, bands }.denoise(good);
         assert!(matches!(got, Err(Error::Window { .. })), "{got:?}");
     }
     // The largest window on the smallest cubes.
-    let filter = MedianFilter {
-        rows: 1,
-        cols: 255,
-        bands: 255,
-    };
+    let filter = MedianFilter { rows: 1, cols: 255, bands: 255 };
     let one = Array3::from_elem((1, 1, 1), 0.5);
     assert_eq!(filter.denoise(one.view()).unwrap(), one);
 }

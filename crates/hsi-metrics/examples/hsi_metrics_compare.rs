@@ -9,18 +9,13 @@ fn main() -> Result<(), hsi_metrics::Error> {
         0.5 + 0.3 * ((r as f32 * 0.2).sin() * (c as f32 * 0.15).cos() + b as f32 * 0.02)
     });
     let mut striped = clean.clone();
-    striped
-        .slice_mut(s![.., .., ..;5])
-        .mapv_inplace(|x| x + 0.1);
+    striped.slice_mut(s![.., .., ..;5]).mapv_inplace(|x| x + 0.1);
     let cases = [
         ("offset of 0.05", &clean + 0.05),
         ("darker by 20 %", &clean * 0.8),
         ("every fifth column striped", striped),
     ];
-    println!(
-        "{:<28} {:>8} {:>8} {:>8} {:>8}",
-        "estimate", "psnr dB", "ssim", "sam deg", "uiqi"
-    );
+    println!("{:<28} {:>8} {:>8} {:>8} {:>8}", "estimate", "psnr dB", "ssim", "sam deg", "uiqi");
     for (name, estimate) in cases {
         let m = Metrics::compute(clean.view(), estimate.view(), 1.0)?;
         println!(

@@ -128,22 +128,10 @@ pub(crate) fn relative_error(reference: ArrayView2<'_, f32>, mse: f64) -> f64 {
 
 /// Mean over the bands that have an error; infinite if none has.
 pub(crate) fn mean_psnr(per_band: &[f64]) -> f64 {
-    let finite: Vec<f64> = per_band
-        .iter()
-        .copied()
-        .filter(|db| db.is_finite())
-        .collect();
-    if finite.is_empty() {
-        f64::INFINITY
-    } else {
-        mean(&finite)
-    }
+    let finite: Vec<f64> = per_band.iter().copied().filter(|db| db.is_finite()).collect();
+    if finite.is_empty() { f64::INFINITY } else { mean(&finite) }
 }
 
 pub(crate) fn decibels(range: f64, mse: f64) -> f64 {
-    if mse == 0.0 {
-        f64::INFINITY
-    } else {
-        10.0 * (range * range / mse).log10()
-    }
+    if mse == 0.0 { f64::INFINITY } else { 10.0 * (range * range / mse).log10() }
 }

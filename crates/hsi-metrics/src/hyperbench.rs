@@ -106,10 +106,7 @@ pub(crate) fn psnr_of(errors_8bit: &[f64]) -> f64 {
 }
 
 pub(crate) fn band_8bit_mse(reference: ArrayView2<'_, f32>, estimate: ArrayView2<'_, f32>) -> f64 {
-    band_mse(
-        reference.mapv(eight_bit).view(),
-        estimate.mapv(eight_bit).view(),
-    )
+    band_mse(reference.mapv(eight_bit).view(), estimate.mapv(eight_bit).view())
 }
 
 pub(crate) fn band_8bit_ssim(reference: ArrayView2<'_, f32>, estimate: ArrayView2<'_, f32>) -> f64 {

@@ -22,32 +22,21 @@ impl<'a> Pair<'a> {
         let shape = [bands, rows, cols];
         let (b, r, c) = estimate.dim();
         if shape != [b, r, c] {
-            return Err(Error::Shape {
-                expected: shape,
-                got: [b, r, c],
-            });
+            return Err(Error::Shape { expected: shape, got: [b, r, c] });
         }
         if reference.is_empty() {
             return Err(Error::Empty { shape });
         }
         ensure_finite(reference, Image::Reference)?;
         ensure_finite(estimate, Image::Estimate)?;
-        Ok(Self {
-            reference,
-            estimate,
-        })
+        Ok(Self { reference, estimate })
     }
 
     /// Checks that a window of `size` x `size` fits.
     pub(crate) fn ensure_window(&self, metric: &'static str, size: usize) -> Result<()> {
         let (_, rows, cols) = self.reference.dim();
         if rows < size || cols < size {
-            return Err(Error::Window {
-                metric,
-                window: size,
-                rows,
-                cols,
-            });
+            return Err(Error::Window { metric, window: size, rows, cols });
         }
         Ok(())
     }
@@ -59,10 +48,7 @@ impl<'a> Pair<'a> {
     ) -> Vec<T> {
         let estimates = self.estimate.axis_iter(Axis(0)).into_par_iter();
         let references = self.reference.axis_iter(Axis(0)).into_par_iter();
-        references
-            .zip(estimates)
-            .map(|(reference, estimate)| f(reference, estimate))
-            .collect()
+        references.zip(estimates).map(|(reference, estimate)| f(reference, estimate)).collect()
     }
 }
 
@@ -71,10 +57,7 @@ pub(crate) fn ensure_range(data_range: f32) -> Result<f64> {
     if data_range.is_finite() && data_range > 0.0 {
         return Ok(f64::from(data_range));
     }
-    Err(Error::DataRange {
-        expected: "a finite number above 0",
-        got: data_range,
-    })
+    Err(Error::DataRange { expected: "a finite number above 0", got: data_range })
 }
 
 /// Arithmetic mean in the given order; NaN where there is nothing.
@@ -89,9 +72,7 @@ pub(crate) fn for_each_value(
     mut f: impl FnMut(f64, f64),
 ) {
     for (reference, estimate) in reference.rows().into_iter().zip(estimate.rows()) {
-        Zip::from(reference)
-            .and(estimate)
-            .for_each(|&x, &y| f(f64::from(x), f64::from(y)));
+        Zip::from(reference).and(estimate).for_each(|&x, &y| f(f64::from(x), f64::from(y)));
     }
 }
 
@@ -105,13 +86,7 @@ fn ensure_finite(cube: ArrayView3<'_, f32>, image: Image) -> Result<()> {
     let Some(band) = bad else { return Ok(()) };
     let values = cube.index_axis_move(Axis(0), band);
     match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        Some(((row, col), &value)) => Err(Error::NonFinite {
-            image,
-            band,
-            row,
-            col,
-            value,
-        }),
+        Some(((row, col), &value)) => Err(Error::NonFinite { image, band, row, col, value }),
         None => Ok(()),
     }
 }

@@ -59,10 +59,7 @@ pub(crate) fn pair_sam(pair: &Pair<'_>) -> f64 {
 
 /// Mean over pixels of `angle(x . y, |x|^2, |y|^2)`.
 pub(crate) fn mean_angle(pair: &Pair<'_>, angle: impl Fn(f64, f64, f64) -> f64 + Sync) -> f64 {
-    let rows: Vec<f64> = angles_per_row(pair, angle)
-        .iter()
-        .map(|angles| mean(angles))
-        .collect();
+    let rows: Vec<f64> = angles_per_row(pair, angle).iter().map(|angles| mean(angles)).collect();
     mean(&rows)
 }
 
@@ -80,9 +77,7 @@ fn angles_per_row(pair: &Pair<'_>, angle: impl Fn(f64, f64, f64) -> f64 + Sync) 
                 sum.2 += y * y;
             }
         }
-        sums.into_iter()
-            .map(|(dot, xx, yy)| angle(dot, xx, yy))
-            .collect()
+        sums.into_iter().map(|(dot, xx, yy)| angle(dot, xx, yy)).collect()
     };
     (0..rows).into_par_iter().map(one_row).collect()
 }

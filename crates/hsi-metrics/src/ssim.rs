@@ -63,11 +63,7 @@ pub(crate) fn band_ssim(
     range: f64,
 ) -> f64 {
     let n = (window * window) as f64;
-    let unbias = if sample_covariance {
-        n / (n - 1.0)
-    } else {
-        1.0
-    };
+    let unbias = if sample_covariance { n / (n - 1.0) } else { 1.0 };
     let c1 = (0.01 * range).powi(2);
     let c2 = (0.03 * range).powi(2);
     mean_over_windows(reference, estimate, window, 0, |sums| {

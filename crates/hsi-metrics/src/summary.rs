@@ -63,13 +63,7 @@ impl Metrics {
         let bands = Bands::collect(&pair, |x, y| {
             let mse = band_mse(x, y);
             let ssim = band_ssim(x, y, SSIM_WINDOW, true, range);
-            [
-                mse,
-                decibels(range, mse),
-                ssim,
-                band_uiqi(x, y),
-                relative_error(x, mse),
-            ]
+            [mse, decibels(range, mse), ssim, band_uiqi(x, y), relative_error(x, mse)]
         });
         let mse = mean(&bands.mse);
         Ok(Self {
@@ -104,10 +98,7 @@ impl Metrics {
             return Self::compute(reference, estimate, data_range);
         }
         if data_range != 1.0 {
-            return Err(Error::DataRange {
-                expected: "1 for HyperBench",
-                got: data_range,
-            });
+            return Err(Error::DataRange { expected: "1 for HyperBench", got: data_range });
         }
         let pair = Pair::new(reference, estimate)?;
         pair.ensure_window("hyperbench ssim", hyperbench::SSIM_WINDOW)?;

@@ -56,12 +56,7 @@ pub(crate) fn band_uiqi(reference: ArrayView2<'_, f32>, estimate: ArrayView2<'_,
         let sxx = n * sums.xx - sums.x * sums.x;
         let syy = n * sums.yy - sums.y * sums.y;
         let sxy = n * sums.xy - sums.x * sums.y;
-        index(
-            sxy,
-            sxx + syy,
-            sums.x * sums.y,
-            sums.x * sums.x + sums.y * sums.y,
-        )
+        index(sxy, sxx + syy, sums.x * sums.y, sums.x * sums.x + sums.y * sums.y)
     })
 }
 

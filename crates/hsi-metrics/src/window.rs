@@ -37,22 +37,14 @@ pub(crate) fn mean_over_windows(
     let mut ring = vec![0.0; size * MOMENTS * across];
     let mut sums = vec![0.0; MOMENTS * across];
     let mut total = 0.0;
-    for (row, (x, y)) in reference
-        .rows()
-        .into_iter()
-        .zip(estimate.rows())
-        .enumerate()
-    {
+    for (row, (x, y)) in reference.rows().into_iter().zip(estimate.rows()).enumerate() {
         if row + 1 >= size + down {
             break;
         }
         multiply(&mut products, x.iter().zip(y), cols);
         let slot = row % size;
         let newest = &mut ring[slot * MOMENTS * across..(slot + 1) * MOMENTS * across];
-        for (sums, values) in newest
-            .chunks_exact_mut(across)
-            .zip(products.chunks_exact(cols))
-        {
+        for (sums, values) in newest.chunks_exact_mut(across).zip(products.chunks_exact(cols)) {
             sums.copy_from_slice(&values[..across]);
             for shift in 1..size {
                 add(sums, &values[shift..shift + across]);

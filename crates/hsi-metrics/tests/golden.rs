@@ -15,11 +15,7 @@ fn golden() -> Result<Golden, Box<dyn std::error::Error>> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let expected = std::fs::read_to_string(data.join("expected.json"))?;
     let expected = serde_json::from_str(&expected)?;
-    Ok((
-        read_npy(data.join("reference.npy"))?,
-        read_npy(data.join("estimate.npy"))?,
-        expected,
-    ))
+    Ok((read_npy(data.join("reference.npy"))?, read_npy(data.join("estimate.npy"))?, expected))
 }
 
 fn check(name: &str, got: f64, expected: &Value) {
@@ -41,58 +37,22 @@ fn standard_definitions_match_numpy_and_scikit_image() -> TestResult {
     let (reference, estimate, expected) = golden()?;
     let (r, e) = (reference.view(), estimate.view());
     check("mse", hsi_metrics::mse(r, e)?, &expected["mse"]);
-    check_all(
-        "mse",
-        &hsi_metrics::mse_per_band(r, e)?,
-        &expected["mse_per_band"],
-    );
+    check_all("mse", &hsi_metrics::mse_per_band(r, e)?, &expected["mse_per_band"]);
     check("psnr", hsi_metrics::psnr(r, e, 1.0)?, &expected["psnr"]);
-    check(
-        "psnr range 2",
-        hsi_metrics::psnr(r, e, 2.0)?,
-        &expected["psnr_range_2"],
-    );
-    check(
-        "psnr global",
-        hsi_metrics::psnr_global(r, e, 1.0)?,
-        &expected["psnr_global"],
-    );
-    check_all(
-        "psnr",
-        &hsi_metrics::psnr_per_band(r, e, 1.0)?,
-        &expected["psnr_per_band"],
-    );
-    check_all(
-        "ssim",
-        &hsi_metrics::ssim_per_band(r, e, 1.0)?,
-        &expected["ssim_per_band"],
-    );
+    check("psnr range 2", hsi_metrics::psnr(r, e, 2.0)?, &expected["psnr_range_2"]);
+    check("psnr global", hsi_metrics::psnr_global(r, e, 1.0)?, &expected["psnr_global"]);
+    check_all("psnr", &hsi_metrics::psnr_per_band(r, e, 1.0)?, &expected["psnr_per_band"]);
+    check_all("ssim", &hsi_metrics::ssim_per_band(r, e, 1.0)?, &expected["ssim_per_band"]);
     let range_2 = hsi_metrics::ssim_per_band(r, e, 2.0)?;
     check_all("ssim range 2", &range_2, &expected["ssim_per_band_range_2"]);
-    check_all(
-        "uiqi",
-        &hsi_metrics::uiqi_per_band(r, e)?,
-        &expected["uiqi_per_band"],
-    );
+    check_all("uiqi", &hsi_metrics::uiqi_per_band(r, e)?, &expected["uiqi_per_band"]);
     check("sam", hsi_metrics::sam(r, e)?, &expected["sam"]);
-    check(
-        "ergas",
-        hsi_metrics::ergas(r, e, 0.25)?,
-        &expected["ergas_quarter"],
-    );
+    check("ergas", hsi_metrics::ergas(r, e, 0.25)?, &expected["ergas_quarter"]);
     let map = hsi_metrics::sam_map(r, e)?;
     check("sam map", map[[20, 0]], &expected["sam_20_0"]);
     assert_eq!(map[[20, 3]], 0.0, "zeros against zeros");
-    assert_eq!(
-        map[[21, 4]],
-        std::f64::consts::FRAC_PI_2,
-        "zeros against a spectrum"
-    );
-    assert_eq!(
-        map[[22, 5]],
-        std::f64::consts::FRAC_PI_2,
-        "a spectrum against zeros"
-    );
+    assert_eq!(map[[21, 4]], std::f64::consts::FRAC_PI_2, "zeros against a spectrum");
+    assert_eq!(map[[22, 5]], std::f64::consts::FRAC_PI_2, "a spectrum against zeros");
     Ok(())
 }
 
@@ -124,10 +84,7 @@ fn the_summary_agrees_with_the_single_metrics() -> TestResult {
         uiqi: hsi_metrics::uiqi(r, e)?,
     };
     assert_eq!(Metrics::compute(r, e, 1.5)?, single);
-    assert_eq!(
-        Metrics::compute_variant(r, e, 1.5, Variant::Standard)?,
-        single
-    );
+    assert_eq!(Metrics::compute_variant(r, e, 1.5, Variant::Standard)?, single);
     let psnr_db = hyperbench::psnr(r, e)?;
     let single = Metrics {
         psnr_db,
@@ -139,10 +96,7 @@ fn the_summary_agrees_with_the_single_metrics() -> TestResult {
         ergas: hyperbench::ergas(r, e)?,
         uiqi: hyperbench::uiqi(r, e)?,
     };
-    assert_eq!(
-        Metrics::compute_variant(r, e, 1.0, Variant::HyperBench)?,
-        single
-    );
+    assert_eq!(Metrics::compute_variant(r, e, 1.0, Variant::HyperBench)?, single);
     Ok(())
 }
 
@@ -153,10 +107,7 @@ fn check_published(
     expected: &Value,
 ) -> TestResult {
     // Stored channel last.
-    let (r, e) = (
-        reference.permuted_axes([2, 0, 1]),
-        estimate.permuted_axes([2, 0, 1]),
-    );
+    let (r, e) = (reference.permuted_axes([2, 0, 1]), estimate.permuted_axes([2, 0, 1]));
     let m = Metrics::compute_variant(r, e, 1.0, Variant::HyperBench)?;
     let cases = [
         ("RMSE", m.rmse),
@@ -191,13 +142,9 @@ fn hyperbench_values_are_reproduced() -> TestResult {
         return Ok(());
     }
     let load = |name: &str| read_npy::<_, Array3<f32>>(folder.join(name));
-    let values: Value = serde_json::from_str(&std::fs::read_to_string(
-        folder.join("metrics_values.json"),
-    )?)?;
-    let (gt, pred) = (
-        load("metric_gt_40x36x12.npy")?,
-        load("metric_pred_40x36x12.npy")?,
-    );
+    let values: Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.join("metrics_values.json"))?)?;
+    let (gt, pred) = (load("metric_gt_40x36x12.npy")?, load("metric_pred_40x36x12.npy")?);
     let clipped = pred.mapv(|x| x.clamp(0.0, 1.0));
     let zeros_gt = load("metric_zeros_gt_40x36x12.npy")?;
     let zeros_pred = load("metric_zeros_pred_40x36x12.npy")?;

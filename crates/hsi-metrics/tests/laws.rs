@@ -92,27 +92,17 @@ proptest! {
 #[test]
 fn threads_and_memory_layout_do_not_matter() {
     let (x, y) = (noise((7, 33, 21), 5), noise((7, 33, 21), 6));
-    let last = |a: &Array3<f32>| {
-        a.view()
-            .permuted_axes([1, 2, 0])
-            .as_standard_layout()
-            .into_owned()
-    };
+    let last =
+        |a: &Array3<f32>| a.view().permuted_axes([1, 2, 0]).as_standard_layout().into_owned();
     let (xl, yl) = (last(&x), last(&y));
     for variant in [Variant::Standard, Variant::HyperBench] {
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| Metrics::compute_variant(x.view(), y.view(), 1.0, variant).unwrap())
         };
         let one = run(1);
         assert_eq!(one, run(4));
-        let (xl, yl) = (
-            xl.view().permuted_axes([2, 0, 1]),
-            yl.view().permuted_axes([2, 0, 1]),
-        );
+        let (xl, yl) = (xl.view().permuted_axes([2, 0, 1]), yl.view().permuted_axes([2, 0, 1]));
         assert_eq!(one, Metrics::compute_variant(xl, yl, 1.0, variant).unwrap());
     }
 }
@@ -125,10 +115,7 @@ fn bands_without_error_are_left_out_of_the_mean() {
     let per_band = hsi_metrics::psnr_per_band(x.view(), y.view(), 1.0).unwrap();
     assert_eq!((per_band[0], per_band[2]), (f64::INFINITY, f64::INFINITY));
     assert_relative_eq!(per_band[1], 20.0, epsilon = 1e-5);
-    assert_eq!(
-        hsi_metrics::psnr(x.view(), y.view(), 1.0).unwrap(),
-        per_band[1]
-    );
+    assert_eq!(hsi_metrics::psnr(x.view(), y.view(), 1.0).unwrap(), per_band[1]);
     let global = hsi_metrics::psnr_global(x.view(), y.view(), 1.0).unwrap();
     assert_relative_eq!(global, 20.0 + 10.0 * 3f64.log10(), epsilon = 1e-5);
 }
@@ -176,19 +163,11 @@ fn constant_and_zero_images_have_their_textbook_values() {
 fn images_that_cannot_be_compared_are_errors() {
     let (x, y) = (noise((2, 9, 10), 1), noise((2, 9, 10), 2));
     let shape = Metrics::compute(x.view(), y.slice(s![.., .., 1..]), 1.0);
-    assert_eq!(
-        shape,
-        Err(Error::Shape {
-            expected: [2, 9, 10],
-            got: [2, 9, 9]
-        })
-    );
+    assert_eq!(shape, Err(Error::Shape { expected: [2, 9, 10], got: [2, 9, 9] }));
     assert_eq!(
         hsi_metrics::sam(x.view(), y.slice(s![..1, .., ..])).map_err(|e| e.to_string()),
-        Err(
-            "the estimate should have the shape [2, 9, 10] of the reference, got [1, 9, 10]"
-                .to_owned()
-        )
+        Err("the estimate should have the shape [2, 9, 10] of the reference, got [1, 9, 10]"
+            .to_owned())
     );
     for shape in [(0, 9, 9), (2, 0, 9), (2, 9, 0)] {
         let empty = Array3::<f32>::zeros(shape);
@@ -200,17 +179,10 @@ fn images_that_cannot_be_compared_are_errors() {
     bad[[1, 3, 4]] = f32::INFINITY;
     bad[[1, 3, 5]] = f32::NAN;
     let got = hsi_metrics::ssim(x.view(), bad.view(), 1.0);
-    let expected = Error::NonFinite {
-        image: Image::Estimate,
-        band: 1,
-        row: 3,
-        col: 4,
-        value: f32::INFINITY,
-    };
+    let expected =
+        Error::NonFinite { image: Image::Estimate, band: 1, row: 3, col: 4, value: f32::INFINITY };
     assert_eq!(got, Err(expected));
-    let got = Metrics::compute(bad.view(), x.view(), 1.0)
-        .unwrap_err()
-        .to_string();
+    let got = Metrics::compute(bad.view(), x.view(), 1.0).unwrap_err().to_string();
     assert_eq!(
         got,
         "every value should be finite, got inf in the reference at band 1, row 3, column 4"
@@ -218,15 +190,7 @@ fn images_that_cannot_be_compared_are_errors() {
 
     let small = concatenate![Axis(1), x.slice(s![.., ..6, ..])];
     let got = hsi_metrics::ssim(small.view(), small.view(), 1.0);
-    assert_eq!(
-        got,
-        Err(Error::Window {
-            metric: "ssim",
-            window: 7,
-            rows: 6,
-            cols: 10
-        })
-    );
+    assert_eq!(got, Err(Error::Window { metric: "ssim", window: 7, rows: 6, cols: 10 }));
     assert!(hsi_metrics::uiqi(small.view(), small.view()).is_err());
     assert!(Metrics::compute(small.view(), small.view(), 1.0).is_err());
     assert!(hyperbench::ssim(x.view(), y.view()).is_err(), "11 rows");
@@ -243,13 +207,7 @@ fn images_that_cannot_be_compared_are_errors() {
         assert!(hsi_metrics::ssim(x.view(), y.view(), range).is_err());
     }
     let got = Metrics::compute_variant(x.view(), y.view(), 255.0, Variant::HyperBench);
-    assert_eq!(
-        got,
-        Err(Error::DataRange {
-            expected: "1 for HyperBench",
-            got: 255.0
-        })
-    );
+    assert_eq!(got, Err(Error::DataRange { expected: "1 for HyperBench", got: 255.0 }));
     for ratio in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let got = hsi_metrics::ergas(x.view(), y.view(), ratio);
         assert!(matches!(got, Err(Error::Ratio { .. })), "{got:?}");
@@ -261,23 +219,9 @@ fn metrics_are_plain_json() {
     let (x, y) = (noise((2, 9, 10), 1), noise((2, 9, 10), 2));
     let metrics = Metrics::compute(x.view(), y.view(), 1.0).unwrap();
     let json = serde_json::to_value(metrics).unwrap();
-    let mut keys: Vec<&str> = json
-        .as_object()
-        .unwrap()
-        .keys()
-        .map(String::as_str)
-        .collect();
+    let mut keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let expected = [
-        "ergas",
-        "mse",
-        "psnr_db",
-        "psnr_global_db",
-        "rmse",
-        "sam_deg",
-        "ssim",
-        "uiqi",
-    ];
+    let expected = ["ergas", "mse", "psnr_db", "psnr_global_db", "rmse", "sam_deg", "ssim", "uiqi"];
     assert_eq!(keys, expected);
     assert_relative_eq!(json["psnr_db"].as_f64().unwrap(), metrics.psnr_db);
     let variant: Variant = serde_json::from_str("\"hyperbench\"").unwrap();

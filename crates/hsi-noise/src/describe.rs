@@ -46,19 +46,11 @@ impl Arguments<'_> {
                 (None, None) => return Err(self.wrong_count()),
             };
         }
-        if self.texts.len() > N {
-            Err(self.wrong_count())
-        } else {
-            Ok(values)
-        }
+        if self.texts.len() > N { Err(self.wrong_count()) } else { Ok(values) }
     }
 
     fn wrong_count(&self) -> Error {
-        Error::ParameterCount {
-            model: self.model,
-            form: self.form,
-            got: self.texts.len(),
-        }
+        Error::ParameterCount { model: self.model, form: self.form, got: self.texts.len() }
     }
 }
 
@@ -70,38 +62,23 @@ impl FromStr for NoiseModel {
         let mut fields = text.trim().split(':');
         let name = fields.next().unwrap_or_default().trim();
         if name.is_empty() {
-            return Err(Error::Empty {
-                description: text.to_owned(),
-                known: known(),
-            });
+            return Err(Error::Empty { description: text.to_owned(), known: known() });
         }
         let lower = name.to_ascii_lowercase();
         let Some(&(model, form)) = FORMS.iter().find(|(known, _)| *known == lower) else {
-            return Err(Error::UnknownModel {
-                name: name.to_owned(),
-                known: known(),
-            });
+            return Err(Error::UnknownModel { name: name.to_owned(), known: known() });
         };
-        let arguments = Arguments {
-            model,
-            form,
-            texts: fields.collect(),
-        };
+        let arguments = Arguments { model, form, texts: fields.collect() };
         let parsed = match model {
             "gaussian" => {
                 let [sigma] = arguments.take([("sigma", None)])?;
                 Self::Gaussian { sigma }
             }
             "stripe" => {
-                let spec = [
-                    ("intensity", Some(STRIPE_INTENSITY)),
-                    ("fraction", Some(STRIPE_FRACTION)),
-                ];
+                let spec =
+                    [("intensity", Some(STRIPE_INTENSITY)), ("fraction", Some(STRIPE_FRACTION))];
                 let [intensity, fraction] = arguments.take(spec)?;
-                Self::Stripe {
-                    fraction,
-                    intensity,
-                }
+                Self::Stripe { fraction, intensity }
             }
             "deadline" => {
                 let [fraction] = arguments.take([("fraction", None)])?;
@@ -118,20 +95,14 @@ impl FromStr for NoiseModel {
             "niid" => {
                 let [sigma_min, sigma_max] =
                     arguments.take([("sigma_min", None), ("sigma_max", None)])?;
-                Self::NonIid {
-                    sigma_min,
-                    sigma_max,
-                }
+                Self::NonIid { sigma_min, sigma_max }
             }
             "snr" => {
                 let [snr_db] = arguments.take([("snr_db", None)])?;
                 Self::Snr { snr_db }
             }
             // Both bounds or none: `clip:1` would leave open which one is meant.
-            _ if arguments.texts.is_empty() => Self::Clip {
-                min: CLIP.0,
-                max: CLIP.1,
-            },
+            _ if arguments.texts.is_empty() => Self::Clip { min: CLIP.0, max: CLIP.1 },
             _ => {
                 let [min, max] = arguments.take([("min", None), ("max", None)])?;
                 Self::Clip { min, max }
@@ -148,18 +119,12 @@ impl fmt::Display for NoiseModel {
         let name = self.name();
         match self {
             Self::Gaussian { sigma } => write!(f, "{name}:{sigma}"),
-            Self::Stripe {
-                fraction,
-                intensity,
-            } => write!(f, "{name}:{intensity}:{fraction}"),
+            Self::Stripe { fraction, intensity } => write!(f, "{name}:{intensity}:{fraction}"),
             Self::DeadLine { fraction } | Self::Impulse { fraction } => {
                 write!(f, "{name}:{fraction}")
             }
             Self::Poisson { peak } => write!(f, "{name}:{peak}"),
-            Self::NonIid {
-                sigma_min,
-                sigma_max,
-            } => write!(f, "{name}:{sigma_min}:{sigma_max}"),
+            Self::NonIid { sigma_min, sigma_max } => write!(f, "{name}:{sigma_min}:{sigma_max}"),
             Self::Snr { snr_db } => write!(f, "{name}:{snr_db}"),
             Self::Clip { min, max } => write!(f, "{name}:{min}:{max}"),
         }
@@ -177,10 +142,7 @@ impl FromStr for NoisePipeline {
         let mut models = Vec::new();
         for part in text.split('+') {
             if part.trim().is_empty() {
-                return Err(Error::Empty {
-                    description: text.to_owned(),
-                    known: known(),
-                });
+                return Err(Error::Empty { description: text.to_owned(), known: known() });
             }
             if part.trim().eq_ignore_ascii_case("paper") {
                 models.extend(Self::paper().0);

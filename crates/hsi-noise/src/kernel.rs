@@ -28,11 +28,7 @@ impl Prepared {
             }
             _ => Vec::new(),
         };
-        Self {
-            model,
-            address,
-            columns,
-        }
+        Self { model, address, columns }
     }
 
     /// Applies the model to the band with this number.
@@ -43,21 +39,14 @@ impl Prepared {
         let mut rng = self.address.band(band);
         match self.model {
             NoiseModel::Gaussian { sigma } => add_normal(&mut rng, &mut values, sigma),
-            NoiseModel::NonIid {
-                sigma_min,
-                sigma_max,
-            } => {
+            NoiseModel::NonIid { sigma_min, sigma_max } => {
                 let sigma = sigma_min + (sigma_max - sigma_min) * rng.random::<f64>();
                 add_normal(&mut rng, &mut values, sigma);
             }
             NoiseModel::Snr { snr_db } => {
                 let power =
                     values.fold(0.0, |sum, &x| sum + f64::from(x).powi(2)) / values.len() as f64;
-                add_normal(
-                    &mut rng,
-                    &mut values,
-                    (power / 10f64.powf(snr_db / 10.0)).sqrt(),
-                );
+                add_normal(&mut rng, &mut values, (power / 10f64.powf(snr_db / 10.0)).sqrt());
             }
             NoiseModel::Stripe { intensity, .. } => {
                 let intensity = intensity as f32;

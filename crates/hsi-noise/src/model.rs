@@ -128,50 +128,31 @@ impl NoiseModel {
             if ok && (got as f32).is_finite() {
                 Ok(())
             } else {
-                Err(Error::Parameter {
-                    model,
-                    parameter,
-                    expected,
-                    got,
-                })
+                Err(Error::Parameter { model, parameter, expected, got })
             }
         };
         let at_least_zero = |parameter, got: f64| {
             ensure(got >= 0.0, parameter, got, "a finite number of at least 0")
         };
         let share = |parameter, got: f64| {
-            ensure(
-                (0.0..=1.0).contains(&got),
-                parameter,
-                got,
-                "between 0 and 1",
-            )
+            ensure((0.0..=1.0).contains(&got), parameter, got, "between 0 and 1")
         };
         match *self {
             Self::Gaussian { sigma } => at_least_zero("sigma", sigma),
-            Self::Stripe {
-                fraction,
-                intensity,
-            } => {
+            Self::Stripe { fraction, intensity } => {
                 at_least_zero("intensity", intensity)?;
                 share("fraction", fraction)
             }
             Self::DeadLine { fraction } | Self::Impulse { fraction } => share("fraction", fraction),
             Self::Poisson { peak } => ensure(peak > 0.0, "peak", peak, "a finite number above 0"),
-            Self::NonIid {
-                sigma_min,
-                sigma_max,
-            } => {
+            Self::NonIid { sigma_min, sigma_max } => {
                 at_least_zero("sigma_min", sigma_min)?;
                 let expected = "a finite number of at least sigma_min";
                 ensure(sigma_max >= sigma_min, "sigma_max", sigma_max, expected)
             }
-            Self::Snr { snr_db } => ensure(
-                snr_db.abs() <= 300.0,
-                "snr_db",
-                snr_db,
-                "between -300 and 300 dB",
-            ),
+            Self::Snr { snr_db } => {
+                ensure(snr_db.abs() <= 300.0, "snr_db", snr_db, "between -300 and 300 dB")
+            }
             Self::Clip { min, max } => {
                 ensure(true, "min", min, "a finite number")?;
                 ensure(max > min, "max", max, "a finite number above min")

@@ -37,14 +37,8 @@ impl NoisePipeline {
     pub fn paper_with(sigma: f64, intensity: f64) -> Self {
         Self(vec![
             NoiseModel::Gaussian { sigma },
-            NoiseModel::Stripe {
-                fraction: STRIPE_FRACTION,
-                intensity,
-            },
-            NoiseModel::Clip {
-                min: CLIP.0,
-                max: CLIP.1,
-            },
+            NoiseModel::Stripe { fraction: STRIPE_FRACTION, intensity },
+            NoiseModel::Clip { min: CLIP.0, max: CLIP.1 },
         ])
     }
 
@@ -94,27 +88,15 @@ impl NoisePipeline {
         let cols = cube.dim().2;
         let models: Vec<Prepared> = (0u64..)
             .zip(&self.0)
-            .map(|(position, model)| {
-                Prepared::new(
-                    *model,
-                    Address {
-                        seed,
-                        index,
-                        position,
-                    },
-                    cols,
-                )
-            })
+            .map(|(position, model)| Prepared::new(*model, Address { seed, index, position }, cols))
             .collect();
-        cube.view_mut()
-            .axis_iter_mut(Axis(0))
-            .into_par_iter()
-            .enumerate()
-            .for_each(|(band, mut values)| {
+        cube.view_mut().axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(
+            |(band, mut values)| {
                 for model in &models {
                     model.apply(band, values.view_mut());
                 }
-            });
+            },
+        );
         Ok(())
     }
 }
@@ -153,9 +135,7 @@ impl<'de> Visitor<'de> for PipelineVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> std::result::Result<Self::Value, A::Error> {
         let parts = Vec::<Part>::deserialize(SeqAccessDeserializer::new(list))?;
-        Ok(NoisePipeline(
-            parts.into_iter().flat_map(|part| part.0.0).collect(),
-        ))
+        Ok(NoisePipeline(parts.into_iter().flat_map(|part| part.0.0).collect()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {

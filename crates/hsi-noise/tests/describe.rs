@@ -15,58 +15,32 @@ fn message(description: &str) -> String {
 
 #[test]
 fn descriptions_parse() -> TestResult {
-    let stripe = |intensity, fraction| NoiseModel::Stripe {
-        fraction,
-        intensity,
-    };
+    let stripe = |intensity, fraction| NoiseModel::Stripe { fraction, intensity };
     let clip = NoiseModel::Clip { min: 0.0, max: 1.0 };
     let cases = [
         ("none", vec![]),
         ("paper", NoisePipeline::paper().0),
         (" Paper ", NoisePipeline::paper().0),
         ("gaussian:0.1", vec![NoiseModel::Gaussian { sigma: 0.1 }]),
-        (
-            "gaussian:0.05+stripe:0.5",
-            vec![NoiseModel::Gaussian { sigma: 0.05 }, stripe(0.5, 0.4)],
-        ),
+        ("gaussian:0.05+stripe:0.5", vec![NoiseModel::Gaussian { sigma: 0.05 }, stripe(0.5, 0.4)]),
         ("stripe", vec![stripe(0.5, 0.4)]),
         ("stripe:0.3:0.2", vec![stripe(0.3, 0.2)]),
-        (
-            "deadline:0.05",
-            vec![NoiseModel::DeadLine { fraction: 0.05 }],
-        ),
+        ("deadline:0.05", vec![NoiseModel::DeadLine { fraction: 0.05 }]),
         ("impulse:0.1", vec![NoiseModel::Impulse { fraction: 0.1 }]),
         ("poisson:255", vec![NoiseModel::Poisson { peak: 255.0 }]),
-        (
-            "niid:0.05:0.2",
-            vec![NoiseModel::NonIid {
-                sigma_min: 0.05,
-                sigma_max: 0.2,
-            }],
-        ),
+        ("niid:0.05:0.2", vec![NoiseModel::NonIid { sigma_min: 0.05, sigma_max: 0.2 }]),
         ("snr: 20", vec![NoiseModel::Snr { snr_db: 20.0 }]),
         ("clip", vec![clip]),
-        (
-            "SNR:-5 + clip:0:1",
-            vec![NoiseModel::Snr { snr_db: -5.0 }, clip],
-        ),
+        ("SNR:-5 + clip:0:1", vec![NoiseModel::Snr { snr_db: -5.0 }, clip]),
         (
             "paper+deadline:0.1",
-            [
-                NoisePipeline::paper().0,
-                vec![NoiseModel::DeadLine { fraction: 0.1 }],
-            ]
-            .concat(),
+            [NoisePipeline::paper().0, vec![NoiseModel::DeadLine { fraction: 0.1 }]].concat(),
         ),
     ];
     for (description, models) in cases {
         let pipeline: NoisePipeline = description.parse()?;
         assert_eq!(pipeline.0, models, "{description}");
-        assert_eq!(
-            pipeline.to_string().parse::<NoisePipeline>()?,
-            pipeline,
-            "{description}"
-        );
+        assert_eq!(pipeline.to_string().parse::<NoisePipeline>()?, pipeline, "{description}");
     }
     Ok(())
 }
@@ -76,41 +50,20 @@ fn errors_say_what_is_wrong() {
     let cases = [
         ("", "has an empty part"),
         ("gaussian:0.1++clip", "has an empty part"),
-        (
-            "gausian:0.1",
-            "unknown noise model `gausian`, expected `paper`, `none`",
-        ),
-        (
-            "gausian:0.1",
-            "`niid:SIGMA_MIN:SIGMA_MAX`, `snr:DB`, `clip[:MIN:MAX]`",
-        ),
-        (
-            "gaussian",
-            "`gaussian` is written `gaussian:SIGMA`, got 0 parameter(s)",
-        ),
+        ("gausian:0.1", "unknown noise model `gausian`, expected `paper`, `none`"),
+        ("gausian:0.1", "`niid:SIGMA_MIN:SIGMA_MAX`, `snr:DB`, `clip[:MIN:MAX]`"),
+        ("gaussian", "`gaussian` is written `gaussian:SIGMA`, got 0 parameter(s)"),
         ("gaussian:0.1:2", "got 2 parameter(s)"),
-        (
-            "clip:1",
-            "`clip` is written `clip[:MIN:MAX]`, got 1 parameter(s)",
-        ),
-        (
-            "stripe:0.5:0.4:0.3",
-            "`stripe[:INTENSITY[:FRACTION]]`, got 3 parameter(s)",
-        ),
-        (
-            "gaussian:abc",
-            "parameter sigma of noise model `gaussian` should be a number, got `abc`",
-        ),
+        ("clip:1", "`clip` is written `clip[:MIN:MAX]`, got 1 parameter(s)"),
+        ("stripe:0.5:0.4:0.3", "`stripe[:INTENSITY[:FRACTION]]`, got 3 parameter(s)"),
+        ("gaussian:abc", "parameter sigma of noise model `gaussian` should be a number, got `abc`"),
         (
             "gaussian:-0.1",
             "sigma of noise model `gaussian` should be a finite number of at least 0, got -0.1",
         ),
         ("gaussian:nan", "got NaN"),
         ("gaussian:1e39", "should be a finite number"),
-        (
-            "stripe:0.5:1.5",
-            "fraction of noise model `stripe` should be between 0 and 1, got 1.5",
-        ),
+        ("stripe:0.5:1.5", "fraction of noise model `stripe` should be between 0 and 1, got 1.5"),
         ("deadline:inf", "should be between 0 and 1, got inf"),
         ("poisson:0", "above 0, got 0"),
         (
@@ -118,10 +71,7 @@ fn errors_say_what_is_wrong() {
             "sigma_max of noise model `niid` should be a finite number of at least sigma_min",
         ),
         ("snr:1000", "between -300 and 300 dB"),
-        (
-            "clip:1:0",
-            "max of noise model `clip` should be a finite number above min, got 0",
-        ),
+        ("clip:1:0", "max of noise model `clip` should be a finite number above min, got 0"),
         ("none+clip", "unknown noise model `none`"),
     ];
     for (description, expected) in cases {
@@ -135,15 +85,9 @@ fn bad_parameters_change_nothing() {
     let mut cube = ndarray::Array3::from_elem((1, 2, 2), 0.5_f32);
     let noise = NoisePipeline(vec![
         NoiseModel::Gaussian { sigma: 0.1 },
-        NoiseModel::Clip {
-            min: 1.0,
-            max: f64::NAN,
-        },
+        NoiseModel::Clip { min: 1.0, max: f64::NAN },
     ]);
-    assert!(matches!(
-        noise.apply(cube.view(), 0, 0),
-        Err(Error::Parameter { .. })
-    ));
+    assert!(matches!(noise.apply(cube.view(), 0, 0), Err(Error::Parameter { .. })));
     assert!(noise.apply_in_place(&mut cube, 0, 0).is_err());
     assert_eq!(cube, ndarray::Array3::from_elem((1, 2, 2), 0.5));
 }
@@ -184,20 +128,11 @@ fn bad_configurations_say_what_is_wrong() {
     let cases = [
         ("noise: papper", "unknown noise model `papper`"),
         ("noise: 3", "a noise description such as `paper`"),
-        (
-            "noise: [{ kind: gauss, sigma: 1 }]",
-            "unknown variant `gauss`",
-        ),
+        ("noise: [{ kind: gauss, sigma: 1 }]", "unknown variant `gauss`"),
         ("noise: [{ kind: gaussian }]", "missing field `sigma`"),
-        (
-            "noise: [{ kind: gaussian, sigma: 1, mean: 2 }]",
-            "unknown field `mean`",
-        ),
+        ("noise: [{ kind: gaussian, sigma: 1, mean: 2 }]", "unknown field `mean`"),
         ("noise: [{ kind: gaussian, sigma: -1 }]", "at least 0"),
-        (
-            "noise: [[paper]]",
-            "a noise model, as text or as a map with the key `kind`",
-        ),
+        ("noise: [[paper]]", "a noise model, as text or as a map with the key `kind`"),
     ];
     for (yaml, expected) in cases {
         let got = match yaml_serde::from_str::<Config>(yaml) {
@@ -212,16 +147,10 @@ fn model() -> impl Strategy<Value = NoiseModel> {
     let sigma = 0.0..1e6_f64;
     let share = 0.0..=1.0_f64;
     prop_oneof![
-        sigma
-            .clone()
-            .prop_map(|sigma| NoiseModel::Gaussian { sigma }),
-        (share.clone(), sigma.clone()).prop_map(|(fraction, intensity)| NoiseModel::Stripe {
-            fraction,
-            intensity
-        }),
-        share
-            .clone()
-            .prop_map(|fraction| NoiseModel::DeadLine { fraction }),
+        sigma.clone().prop_map(|sigma| NoiseModel::Gaussian { sigma }),
+        (share.clone(), sigma.clone())
+            .prop_map(|(fraction, intensity)| NoiseModel::Stripe { fraction, intensity }),
+        share.clone().prop_map(|fraction| NoiseModel::DeadLine { fraction }),
         share.prop_map(|fraction| NoiseModel::Impulse { fraction }),
         (1e-9..1e9_f64).prop_map(|peak| NoiseModel::Poisson { peak }),
         (sigma.clone(), sigma).prop_map(|(sigma_min, more)| NoiseModel::NonIid {
@@ -229,10 +158,8 @@ fn model() -> impl Strategy<Value = NoiseModel> {
             sigma_max: sigma_min + more
         }),
         (-300.0..300.0_f64).prop_map(|snr_db| NoiseModel::Snr { snr_db }),
-        (-1e6..1e6_f64, 1e-3..1e6_f64).prop_map(|(min, width)| NoiseModel::Clip {
-            min,
-            max: min + width
-        }),
+        (-1e6..1e6_f64, 1e-3..1e6_f64)
+            .prop_map(|(min, width)| NoiseModel::Clip { min, max: min + width }),
     ]
 }
 

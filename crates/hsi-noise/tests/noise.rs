@@ -12,9 +12,7 @@ fn flat(shape: (usize, usize, usize), value: f32) -> Array3<f32> {
 }
 
 fn noisy(description: &str, clean: &Array3<f32>) -> Result<Array3<f32>, Error> {
-    description
-        .parse::<NoisePipeline>()?
-        .apply(clean.view(), 7, 3)
+    description.parse::<NoisePipeline>()?.apply(clean.view(), 7, 3)
 }
 
 /// Mean and standard deviation in f64.
@@ -32,10 +30,7 @@ fn moments<'a>(values: impl IntoIterator<Item = &'a f32>) -> (f64, f64) {
 /// Columns of a difference image that are not zero.
 fn touched(difference: ArrayView2<'_, f32>) -> Vec<usize> {
     let columns = difference.axis_iter(Axis(1)).enumerate();
-    columns
-        .filter(|(_, column)| column.iter().any(|&x| x != 0.0))
-        .map(|(c, _)| c)
-        .collect()
+    columns.filter(|(_, column)| column.iter().any(|&x| x != 0.0)).map(|(c, _)| c).collect()
 }
 
 #[test]
@@ -74,30 +69,17 @@ fn stripes_are_as_published() -> TestResult {
     let (mean, sigma) = moments(&offsets);
     assert!(mean.abs() < 0.015, "mean {mean}");
     assert_relative_eq!(sigma, 0.3 / 3f64.sqrt(), epsilon = 8e-3);
-    assert_ne!(
-        noise.slice(s![0, 0, ..]),
-        noise.slice(s![1, 0, ..]),
-        "new values in each band"
-    );
+    assert_ne!(noise.slice(s![0, 0, ..]), noise.slice(s![1, 0, ..]), "new values in each band");
     Ok(())
 }
 
 #[test]
 fn counts_of_columns_are_the_floor() -> TestResult {
-    let cases = [
-        (0.29, 100, 29),
-        (0.7, 10, 7),
-        (0.4, 128, 51),
-        (0.4, 2, 0),
-        (1.0, 5, 5),
-        (0.0, 9, 0),
-    ];
+    let cases =
+        [(0.29, 100, 29), (0.7, 10, 7), (0.4, 128, 51), (0.4, 2, 0), (1.0, 5, 5), (0.0, 9, 0)];
     for (fraction, cols, expected) in cases {
         let clean = flat((2, 3, cols), 0.5);
-        for name in [
-            format!("stripe:0.5:{fraction}"),
-            format!("deadline:{fraction}"),
-        ] {
+        for name in [format!("stripe:0.5:{fraction}"), format!("deadline:{fraction}")] {
             let noise = noisy(&name, &clean)? - &clean;
             for band in noise.axis_iter(Axis(0)) {
                 assert_eq!(touched(band).len(), expected, "{name} of {cols} columns");
@@ -151,10 +133,7 @@ fn poisson_has_mean_x_and_variance_x_over_peak() -> TestResult {
     }
     let odd = ndarray::array![[[-1.0, 0.0, f32::INFINITY, 1e30, f32::NAN]]];
     let result = noisy("poisson:100", &odd)?;
-    assert_eq!(
-        result.slice(s![0, 0, ..4]).to_vec(),
-        [0.0, 0.0, f32::INFINITY, 1e30]
-    );
+    assert_eq!(result.slice(s![0, 0, ..4]).to_vec(), [0.0, 0.0, f32::INFINITY, 1e30]);
     assert!(result[[0, 0, 4]].is_nan());
     Ok(())
 }
@@ -163,14 +142,8 @@ fn poisson_has_mean_x_and_variance_x_over_peak() -> TestResult {
 fn sigma_differs_between_bands_within_its_range() -> TestResult {
     let clean = flat((30, 60, 60), 0.0);
     let result = noisy("niid:0.05:0.2", &clean)?;
-    let sigmas: Vec<f64> = result
-        .axis_iter(Axis(0))
-        .map(|band| moments(band).1)
-        .collect();
-    assert!(
-        sigmas.iter().all(|s| (0.047..0.21).contains(s)),
-        "{sigmas:?}"
-    );
+    let sigmas: Vec<f64> = result.axis_iter(Axis(0)).map(|band| moments(band).1).collect();
+    assert!(sigmas.iter().all(|s| (0.047..0.21).contains(s)), "{sigmas:?}");
     let smallest = sigmas.iter().copied().fold(f64::INFINITY, f64::min);
     let largest = sigmas.iter().copied().fold(0.0, f64::max);
     assert!(smallest < 0.08 && largest > 0.17, "{smallest} to {largest}");
@@ -190,10 +163,7 @@ fn snr_is_reached_in_every_band() -> TestResult {
         let snr_db = 10.0 * (power(signal) / power(noise)).log10();
         assert_relative_eq!(snr_db, 20.0, epsilon = 0.2);
     }
-    assert_eq!(
-        noisy("snr:20", &flat((1, 4, 4), 0.0))?,
-        flat((1, 4, 4), 0.0)
-    );
+    assert_eq!(noisy("snr:20", &flat((1, 4, 4), 0.0))?, flat((1, 4, 4), 0.0));
     Ok(())
 }
 
@@ -210,16 +180,12 @@ fn clip_limits_and_keeps_nan() -> TestResult {
 
 #[test]
 fn paper_is_gaussian_then_stripes_then_clip() -> TestResult {
-    let clean = Array3::from_shape_fn((5, 20, 30), |(b, r, c)| {
-        ((b * 7 + r * 3 + c) % 11) as f32 / 10.0
-    });
+    let clean =
+        Array3::from_shape_fn((5, 20, 30), |(b, r, c)| ((b * 7 + r * 3 + c) % 11) as f32 / 10.0);
     let models = NoisePipeline::paper();
     let expected = [
         NoiseModel::Gaussian { sigma: 0.27 },
-        NoiseModel::Stripe {
-            fraction: 0.4,
-            intensity: 0.5,
-        },
+        NoiseModel::Stripe { fraction: 0.4, intensity: 0.5 },
         NoiseModel::Clip { min: 0.0, max: 1.0 },
     ];
     assert_eq!(models.0, expected);
@@ -230,12 +196,7 @@ fn paper_is_gaussian_then_stripes_then_clip() -> TestResult {
     assert!(whole.iter().all(|x| (0.0..=1.0).contains(x)));
     // Clipped first, the noise leaves the range: the order matters.
     let clip_first = NoisePipeline(vec![expected[2], expected[0], expected[1]]);
-    assert!(
-        clip_first
-            .apply(clean.view(), 1, 2)?
-            .iter()
-            .any(|&x| x > 1.0)
-    );
+    assert!(clip_first.apply(clean.view(), 1, 2)?.iter().any(|&x| x > 1.0));
     assert_eq!(
         NoisePipeline::paper_with(0.1, 0.2).to_string(),
         "gaussian:0.1+stripe:0.2:0.4+clip:0:1"
@@ -251,9 +212,7 @@ fn same_address_same_bytes_on_any_number_of_threads() -> TestResult {
     let clean = Array3::from_shape_fn((13, 17, 19), |(b, r, c)| (b + r + c) as f32 / 49.0);
     let pipeline: NoisePipeline = ALL.parse()?;
     let run = |threads: usize| -> Result<Array3<f32>, Box<dyn std::error::Error>> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         Ok(pool.install(|| pipeline.apply(clean.view(), 11, 5))?)
     };
     let one = run(1)?;
@@ -271,15 +230,8 @@ fn memory_layout_does_not_matter() -> TestResult {
     let expected = pipeline.apply(clean.view(), 1, 1)?;
     assert!(expected.is_standard_layout());
     // Channel-last memory seen band first.
-    let mut last = clean
-        .view()
-        .permuted_axes([1, 2, 0])
-        .as_standard_layout()
-        .into_owned();
-    assert_eq!(
-        pipeline.apply(last.view().permuted_axes([2, 0, 1]), 1, 1)?,
-        expected
-    );
+    let mut last = clean.view().permuted_axes([1, 2, 0]).as_standard_layout().into_owned();
+    assert_eq!(pipeline.apply(last.view().permuted_axes([2, 0, 1]), 1, 1)?, expected);
     let mut view = last.view_mut().permuted_axes([2, 0, 1]);
     pipeline.apply_in_place(&mut view, 1, 1)?;
     assert_eq!(view, expected);

@@ -3,9 +3,7 @@
 use hsi_pictures::{LineChart, Result, Series};
 
 fn main() -> Result<()> {
-    let path = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "chart.png".to_owned());
+    let path = std::env::args().nth(1).unwrap_or_else(|| "chart.png".to_owned());
     let curve = |rate: f64| {
         (1..=40).map(move |i| (f64::from(i), 0.5 * (-rate * f64::from(i)).exp() + 0.01))
     };

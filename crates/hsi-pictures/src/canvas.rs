@@ -30,11 +30,7 @@ impl Canvas {
 
     /// Makes a picture of one colour.
     pub fn new(width: usize, height: usize, background: Color) -> Self {
-        Self {
-            width,
-            height,
-            pixels: vec![background; width * height],
-        }
+        Self { width, height, pixels: vec![background; width * height] }
     }
 
     /// Width in pixels.
@@ -49,9 +45,7 @@ impl Canvas {
 
     /// The colour at column `x` and row `y`, if there is such a pixel.
     pub fn pixel(&self, x: usize, y: usize) -> Option<Color> {
-        (x < self.width)
-            .then(|| self.pixels.get(y * self.width + x).copied())
-            .flatten()
+        (x < self.width).then(|| self.pixels.get(y * self.width + x).copied()).flatten()
     }
 
     /// Mixes `color` into a pixel, `alpha` from 0 (nothing) to 1 (only `color`).
@@ -147,10 +141,8 @@ impl Canvas {
         name.push(format!(".{}.partial", std::process::id()));
         let temporary = path.with_file_name(name);
         let done = self.encode(&temporary, path).and_then(|()| {
-            std::fs::rename(&temporary, path).map_err(|source| Error::Write {
-                path: path.to_path_buf(),
-                source,
-            })
+            std::fs::rename(&temporary, path)
+                .map_err(|source| Error::Write { path: path.to_path_buf(), source })
         });
         if done.is_err() {
             // The first error is the one to report.
@@ -160,22 +152,15 @@ impl Canvas {
     }
 
     fn encode(&self, temporary: &Path, path: &Path) -> Result<()> {
-        let fail = |source| Error::Encode {
-            path: path.to_path_buf(),
-            source,
-        };
-        let file = File::create(temporary).map_err(|source| Error::Write {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let fail = |source| Error::Encode { path: path.to_path_buf(), source };
+        let file = File::create(temporary)
+            .map_err(|source| Error::Write { path: path.to_path_buf(), source })?;
         let (width, height) = (self.width as u32, self.height as u32);
         let mut encoder = png::Encoder::new(BufWriter::new(file), width, height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         let mut writer = encoder.write_header().map_err(fail)?;
-        writer
-            .write_image_data(self.pixels.as_flattened())
-            .map_err(fail)?;
+        writer.write_image_data(self.pixels.as_flattened()).map_err(fail)?;
         writer.finish().map_err(fail)
     }
 }

@@ -18,10 +18,7 @@ pub struct Series {
 impl Series {
     /// A line with its name.
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>) -> Self {
-        Self {
-            name: name.into(),
-            points,
-        }
+        Self { name: name.into(), points }
     }
 }
 
@@ -63,9 +60,7 @@ impl LineChart {
 
     fn visible(&self, series: &Series) -> Vec<(f64, f64)> {
         let points = series.points.iter().map(|&(x, y)| (x, self.value(y)));
-        points
-            .filter(|(x, y)| x.is_finite() && y.is_finite())
-            .collect()
+        points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
     }
 
     fn draw_onto(&self, canvas: &mut Canvas) -> Result<()> {
@@ -80,16 +75,9 @@ impl LineChart {
         } else {
             linear_axis(all().map(|p| p.1), 6)
         };
-        let labels: Vec<String> = y_axis
-            .ticks
-            .iter()
-            .map(|&t| self.tick_label(t, &y_axis))
-            .collect();
-        let label_width = labels
-            .iter()
-            .map(|l| Canvas::text_width(l))
-            .max()
-            .unwrap_or(0);
+        let labels: Vec<String> =
+            y_axis.ticks.iter().map(|&t| self.tick_label(t, &y_axis)).collect();
+        let label_width = labels.iter().map(|l| Canvas::text_width(l)).max().unwrap_or(0);
         let (left, right) = (label_width as f64 + 22.0, canvas.width() as f64 - 18.0);
         let (top, bottom) = (58.0, canvas.height() as f64 - 48.0);
         let to_x = |x: f64| left + (x - x_axis.low) / (x_axis.high - x_axis.low) * (right - left);
@@ -139,22 +127,13 @@ impl LineChart {
             x -= Canvas::text_width(&series.name) as i64;
             canvas.text(x, 30, &series.name, INK);
             let y = 38.0;
-            canvas.line(
-                (x as f64 - 24.0, y),
-                (x as f64 - 8.0, y),
-                3.0,
-                series_color(i),
-            );
+            canvas.line((x as f64 - 24.0, y), (x as f64 - 8.0, y), 3.0, series_color(i));
             x -= 40;
         }
     }
 
     fn tick_label(&self, tick: f64, axis: &Axis) -> String {
-        if self.log_y {
-            number(10f64.powf(tick), 0.0)
-        } else {
-            number(tick, axis.high - axis.low)
-        }
+        if self.log_y { number(10f64.powf(tick), 0.0) } else { number(tick, axis.high - axis.low) }
     }
 }
 
@@ -167,17 +146,10 @@ fn linear_axis(values: impl Iterator<Item = f64>, count: usize) -> Axis {
     }
     let raw = (high - low) / count as f64;
     let power = 10f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .map(|m| m * power)
-        .into_iter()
-        .find(|&s| s >= raw);
+    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|&s| s >= raw);
     let step = step.unwrap_or(raw);
     let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
-    Axis {
-        low,
-        high,
-        ticks: (first..=last).map(|i| i as f64 * step).collect(),
-    }
+    Axis { low, high, ticks: (first..=last).map(|i| i as f64 * step).collect() }
 }
 
 /// Limits and ticks at 1, 2 and 5 times powers of ten; values and ticks are logarithms.
@@ -187,24 +159,14 @@ fn log_axis(values: impl Iterator<Item = f64>) -> Axis {
         low -= 0.1;
         high += 0.1;
     }
-    let multiples: &[f64] = if high - low > 3.0 {
-        &[1.0]
-    } else {
-        &[1.0, 2.0, 5.0]
-    };
+    let multiples: &[f64] = if high - low > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let decades = low.floor() as i64..=high.ceil() as i64;
     let all = decades.flat_map(|d| multiples.iter().map(move |m| m.log10() + d as f64));
-    Axis {
-        low,
-        high,
-        ticks: all.filter(|t| (low..=high).contains(t)).collect(),
-    }
+    Axis { low, high, ticks: all.filter(|t| (low..=high).contains(t)).collect() }
 }
 
 fn bounds(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-        (low.min(v), high.max(v))
-    })
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
 }
 
 /// A number with the digits that the range of its axis asks for.

@@ -15,14 +15,8 @@ const HEAT: [Color; 9] = [
     [252, 255, 164],
 ];
 
-const LINES: [Color; 6] = [
-    [31, 95, 170],
-    [214, 96, 20],
-    [35, 140, 70],
-    [190, 40, 60],
-    [120, 80, 170],
-    [110, 90, 60],
-];
+const LINES: [Color; 6] =
+    [[31, 95, 170], [214, 96, 20], [35, 140, 70], [190, 40, 60], [120, 80, 170], [110, 90, 60]];
 
 /// The colour of an error between 0 (black) and 1 (pale yellow); what is not a number is grey.
 pub fn error_color(value: f32) -> Color {

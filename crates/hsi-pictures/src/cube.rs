@@ -24,10 +24,7 @@ pub struct Stretch {
 impl Stretch {
     /// From the 2nd to the 98th percentile of each channel; NaN is left out.
     fn of(channels: [ArrayView2<'_, f32>; 3]) -> Self {
-        let mut stretch = Self {
-            low: [0.0; 3],
-            high: [1.0; 3],
-        };
+        let mut stretch = Self { low: [0.0; 3], high: [1.0; 3] };
         for (i, channel) in channels.iter().enumerate() {
             let mut values: Vec<f32> = channel.iter().copied().filter(|v| v.is_finite()).collect();
             if values.is_empty() {
@@ -128,19 +125,12 @@ impl Comparison<'_> {
         for panel in &self.others {
             if panel.cube.dim() != shape {
                 let (expected, got) = (shape.into(), panel.cube.dim());
-                return Err(Error::Shape {
-                    label: panel.label.clone(),
-                    expected,
-                    got: got.into(),
-                });
+                return Err(Error::Shape { label: panel.label.clone(), expected, got: got.into() });
             }
         }
         let zoom = (PANEL_HEIGHT / rows.max(cols)).clamp(1, 8);
         let labels = std::iter::once(&self.reference).chain(&self.others);
-        let widest = labels
-            .map(|panel| Canvas::text_width(&panel.label))
-            .max()
-            .unwrap_or(0);
+        let widest = labels.map(|panel| Canvas::text_width(&panel.label)).max().unwrap_or(0);
         let (step_x, panel_h) = ((cols * zoom).max(widest) + MARGIN, rows * zoom);
         let line = Canvas::LINE_HEIGHT + 4;
         let columns = 1 + self.others.len();
@@ -155,19 +145,9 @@ impl Comparison<'_> {
             canvas.text(x as i64, y as i64, label, INK);
             canvas.paste(picture, x, y + line, zoom);
         };
-        place(
-            0,
-            top,
-            &self.reference.label,
-            &self.colors.draw(self.reference.cube, &stretch)?,
-        );
+        place(0, top, &self.reference.label, &self.colors.draw(self.reference.cube, &stretch)?);
         for (i, panel) in self.others.iter().enumerate() {
-            place(
-                i + 1,
-                top,
-                &panel.label,
-                &self.colors.draw(panel.cube, &stretch)?,
-            );
+            place(i + 1, top, &panel.label, &self.colors.draw(panel.cube, &stretch)?);
             let map = error_map(self.reference.cube, panel.cube, self.error_limit);
             place(i + 1, below, ERROR_LABEL, &map);
         }

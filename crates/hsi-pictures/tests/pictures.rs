@@ -12,16 +12,10 @@ fn ramp() -> Array3<f32> {
 #[test]
 fn false_colour_puts_bands_where_they_belong() -> TestResult {
     let mut cube = Array3::zeros((3, 10, 10));
-    cube.index_axis_mut(ndarray::Axis(0), 2)
-        .column_mut(7)
-        .fill(1.0);
+    cube.index_axis_mut(ndarray::Axis(0), 2).column_mut(7).fill(1.0);
     let colors = FalseColor { bands: [2, 1, 0] };
     let picture = colors.draw(cube.view(), &colors.stretch(cube.view())?)?;
-    assert_eq!(
-        picture.pixel(7, 0),
-        Some([255, 0, 0]),
-        "column 7 of band 2 is red"
-    );
+    assert_eq!(picture.pixel(7, 0), Some([255, 0, 0]), "column 7 of band 2 is red");
     assert_eq!(picture.pixel(0, 7), Some([0, 0, 0]));
     let missing = FalseColor { bands: [0, 1, 3] }.stretch(cube.view());
     assert!(matches!(missing, Err(Error::Band { band: 3, bands: 3 })));
@@ -31,13 +25,8 @@ fn false_colour_puts_bands_where_they_belong() -> TestResult {
 #[test]
 fn a_comparison_shows_where_the_error_is() -> TestResult {
     let (clean, mut other) = (ramp(), ramp());
-    other
-        .slice_mut(ndarray::s![.., 0, 0])
-        .mapv_inplace(|v| v + 10.0);
-    let panel = |label: &str, cube| Panel {
-        label: label.to_owned(),
-        cube,
-    };
+    other.slice_mut(ndarray::s![.., 0, 0]).mapv_inplace(|v| v + 10.0);
+    let panel = |label: &str, cube| Panel { label: label.to_owned(), cube };
     let comparison = Comparison {
         title: "bands 3, 2, 1".into(),
         colors: FalseColor { bands: [2, 1, 0] },
@@ -51,16 +40,9 @@ fn a_comparison_shows_where_the_error_is() -> TestResult {
         .flat_map(|y| (0..picture.width()).map(move |x| (x, y)))
         .filter(|&(x, y)| picture.pixel(x, y) == Some(bright))
         .count();
-    assert!(
-        (64..96).contains(&count),
-        "one pixel of 8 x 8 and the end of the scale: {count}"
-    );
+    assert!((64..96).contains(&count), "one pixel of 8 x 8 and the end of the scale: {count}");
     let short = Array3::zeros((4, 6, 4));
-    let wrong = Comparison {
-        others: vec![panel("short", short.view())],
-        ..comparison
-    }
-    .draw();
+    let wrong = Comparison { others: vec![panel("short", short.view())], ..comparison }.draw();
     assert!(matches!(wrong, Err(Error::Shape { .. })));
     Ok(())
 }
@@ -71,19 +53,12 @@ fn charts_draw_any_finite_data_and_refuse_none() -> TestResult {
         ("one point", false, vec![(1.0, 2.0)]),
         ("constant", true, vec![(1.0, 0.5), (2.0, 0.5)]),
         ("huge", false, vec![(0.0, -1e30), (1.0, 1e30)]),
-        (
-            "gaps",
-            true,
-            vec![(1.0, f64::NAN), (2.0, 0.0), (3.0, 1e-9), (4.0, 1e3)],
-        ),
+        ("gaps", true, vec![(1.0, f64::NAN), (2.0, 0.0), (3.0, 1e-9), (4.0, 1e3)]),
         ("tiny", false, vec![(0.0, 1e-300), (1.0, 2e-300)]),
     ];
     for (name, log_y, points) in cases {
-        let chart = LineChart {
-            log_y,
-            series: vec![Series::new(name, points)],
-            ..LineChart::default()
-        };
+        let chart =
+            LineChart { log_y, series: vec![Series::new(name, points)], ..LineChart::default() };
         chart.draw(320, 200).map_err(|e| format!("{name}: {e}"))?;
     }
     let empty = LineChart {
@@ -102,10 +77,7 @@ fn png_files_appear_whole_or_not_at_all() -> TestResult {
     let decoder = png_size(&path)?;
     assert_eq!(decoder, (3, 2));
     let nowhere = folder.path().join("no/such/folder/a.png");
-    assert!(matches!(
-        Canvas::new(1, 1, [0; 3]).write_png(nowhere),
-        Err(Error::Write { .. })
-    ));
+    assert!(matches!(Canvas::new(1, 1, [0; 3]).write_png(nowhere), Err(Error::Write { .. })));
     assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
     Ok(())
 }
@@ -114,9 +86,7 @@ fn png_files_appear_whole_or_not_at_all() -> TestResult {
 fn png_size(path: &std::path::Path) -> Result<(u32, u32), Box<dyn std::error::Error>> {
     let bytes = std::fs::read(path)?;
     let number = |at: usize| -> Result<u32, Box<dyn std::error::Error>> {
-        Ok(u32::from_be_bytes(
-            bytes.get(at..at + 4).ok_or("short file")?.try_into()?,
-        ))
+        Ok(u32::from_be_bytes(bytes.get(at..at + 4).ok_or("short file")?.try_into()?))
     };
     Ok((number(16)?, number(20)?))
 }

@@ -18,21 +18,14 @@ pub(crate) struct Machine {
 /// Describes this machine.
 pub(crate) fn describe() -> Machine {
     let cpu = fs::read_to_string("/proc/cpuinfo").ok();
-    let cpu = cpu
-        .as_deref()
-        .and_then(|text| value_of(text, "model name", ':'));
+    let cpu = cpu.as_deref().and_then(|text| value_of(text, "model name", ':'));
     let system = fs::read_to_string("/etc/os-release").ok();
-    let system = system
-        .as_deref()
-        .and_then(|text| value_of(text, "PRETTY_NAME", '='));
+    let system = system.as_deref().and_then(|text| value_of(text, "PRETTY_NAME", '='));
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     Machine {
         cpu: cpu.unwrap_or("unknown").to_owned(),
         cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        os: system.map_or_else(
-            || format!("{os} {arch}"),
-            |name| format!("{os} {arch}, {name}"),
-        ),
+        os: system.map_or_else(|| format!("{os} {arch}"), |name| format!("{os} {arch}, {name}")),
     }
 }
 
@@ -51,18 +44,12 @@ pub(crate) fn commit() -> String {
     };
     let changed = workspace::output("git", &["status", "--porcelain", "--untracked-files=no"]);
     let clean = changed.is_ok_and(|text| text.trim().is_empty());
-    format!(
-        "{}{}",
-        commit.trim(),
-        if clean { "" } else { " with changes" }
-    )
+    format!("{}{}", commit.trim(), if clean { "" } else { " with changes" })
 }
 
 /// The day in UTC, `2026-11-23`.
 pub(crate) fn today() -> String {
-    let seconds = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |d| d.as_secs());
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let (year, month, day) = date_of(seconds / 86_400);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -115,10 +102,7 @@ mod tests {
     fn values_are_found_in_system_files() {
         let text = "processor\t: 0\nmodel name\t: Some CPU: fast\nmodel name\t: Other\n";
         assert_eq!(value_of(text, "model name", ':'), Some("Some CPU: fast"));
-        assert_eq!(
-            value_of("A=1\nPRETTY_NAME=\"Linux 1\"\n", "PRETTY_NAME", '='),
-            Some("Linux 1")
-        );
+        assert_eq!(value_of("A=1\nPRETTY_NAME=\"Linux 1\"\n", "PRETTY_NAME", '='), Some("Linux 1"));
         assert_eq!(value_of("", "model name", ':'), None);
     }
 }

@@ -22,13 +22,7 @@ pub(crate) struct Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            op,
-            shape,
-            direction,
-            threads,
-            dtype,
-        } = self;
+        let Self { op, shape, direction, threads, dtype } = self;
         write!(f, "`{op} {shape} {direction} {threads} {dtype}`")
     }
 }
@@ -57,10 +51,7 @@ pub(crate) struct Line {
 
 /// Reads the lines that a program printed.
 pub(crate) fn parse(text: &str) -> Result<Vec<Line>> {
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     lines
         .map(|(i, line)| {
             let parsed: Line = serde_json::from_str(line)
@@ -186,20 +177,8 @@ impl Record {
     /// The rows for a terminal.
     pub(crate) fn table(&self) -> String {
         let mut text = String::new();
-        for Row {
-            key,
-            ours_ms,
-            peer_ms,
-            ratio,
-        } in &self.rows
-        {
-            let Key {
-                op,
-                shape,
-                direction,
-                threads,
-                dtype,
-            } = key;
+        for Row { key, ours_ms, peer_ms, ratio } in &self.rows {
+            let Key { op, shape, direction, threads, dtype } = key;
             let number = |value: &Option<f64>| value.map_or("-".to_owned(), |v| format!("{v:.3}"));
             let (peer, ratio) = (number(peer_ms), number(ratio));
             // Writing to a `String` does not fail.
@@ -227,8 +206,7 @@ mod tests {
         let mut runs = Runs::default();
         for round in rounds {
             let text: Vec<String> = round.iter().map(|(op, t, ms)| line(op, *t, *ms)).collect();
-            runs.add(parse(&text.join("\n")).expect("rows"))
-                .expect("no row twice");
+            runs.add(parse(&text.join("\n")).expect("rows")).expect("no row twice");
         }
         runs
     }
@@ -247,15 +225,8 @@ mod tests {
         assert_eq!(conv, (2.0, Some(4.0), Some(0.5)));
         assert_eq!(rows[0].key.shape, "2x3");
         // Other threads are another row, and a row without a peer has no ratio.
-        assert_eq!(
-            (rows[1].ours_ms, rows[1].peer_ms, rows[1].ratio),
-            (1.5, None, None)
-        );
-        assert!(
-            !serde_json::to_string(&rows[1])
-                .expect("json")
-                .contains("ratio")
-        );
+        assert_eq!((rows[1].ours_ms, rows[1].peer_ms, rows[1].ratio), (1.5, None, None));
+        assert!(!serde_json::to_string(&rows[1]).expect("json").contains("ratio"));
         assert_eq!(ours.library(), Some("lib 1"));
     }
 
@@ -266,12 +237,7 @@ mod tests {
             assert!(parse(bad).is_err(), "{bad}");
         }
         let twice = format!("{0}\n{0}", line("a", 1, 1.0));
-        let error = Runs::default()
-            .add(parse(&twice).expect("rows"))
-            .expect_err("twice");
-        assert_eq!(
-            error.to_string(),
-            "the row `a 2x3 fwd 1 f32` was printed twice"
-        );
+        let error = Runs::default().add(parse(&twice).expect("rows")).expect_err("twice");
+        assert_eq!(error.to_string(), "the row `a 2x3 fwd 1 f32` was printed twice");
     }
 }

@@ -58,22 +58,13 @@ impl Quality {
     /// Heads and cells of the columns that any row has: the method, texts by name, the known
     /// columns, other numbers by name.
     pub(crate) fn table(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let present: BTreeSet<&str> = self
-            .rows
-            .iter()
-            .flat_map(Map::keys)
-            .map(String::as_str)
-            .collect();
+        let present: BTreeSet<&str> =
+            self.rows.iter().flat_map(Map::keys).map(String::as_str).collect();
         let known = |key: &str| COLUMNS.iter().any(|(name, ..)| *name == key);
-        let is_text = |key: &str| {
-            self.rows
-                .iter()
-                .any(|row| row.get(key).is_some_and(Value::is_string))
-        };
+        let is_text =
+            |key: &str| self.rows.iter().any(|row| row.get(key).is_some_and(Value::is_string));
         let own = |text: bool| {
-            let own = present
-                .iter()
-                .filter(move |key| !known(key) && is_text(key) == text);
+            let own = present.iter().filter(move |key| !known(key) && is_text(key) == text);
             own.map(|key| (*key, *key, Format::Plain))
         };
         let (method, numbers) = COLUMNS.split_at(1);
@@ -87,16 +78,11 @@ impl Quality {
             .chain(here(numbers))
             .chain(own(false))
             .collect();
-        let heads = columns
+        let heads = columns.iter().map(|(_, head, _)| (*head).to_owned()).collect();
+        let cells = self
+            .rows
             .iter()
-            .map(|(_, head, _)| (*head).to_owned())
-            .collect();
-        let cells = self.rows.iter().map(|row| {
-            columns
-                .iter()
-                .map(|(key, _, format)| format.cell(row.get(*key)))
-                .collect()
-        });
+            .map(|row| columns.iter().map(|(key, _, format)| format.cell(row.get(*key))).collect());
         (heads, cells.collect())
     }
 }
@@ -170,12 +156,9 @@ mod tests {
         ] {
             assert_eq!(significant(number), want);
         }
-        for (number, want) in [
-            (0.0, "0"),
-            (999.0, "999"),
-            (1e3, "1,000"),
-            (35_031_370.0, "35,031,370"),
-        ] {
+        for (number, want) in
+            [(0.0, "0"), (999.0, "999"), (1e3, "1,000"), (35_031_370.0, "35,031,370")]
+        {
             assert_eq!(count(number), want);
         }
         assert_eq!(Format::Mebibytes.cell(Some(&Value::from(3 << 19))), "1.5");
@@ -191,10 +174,7 @@ mod tests {
         ] }"#;
         let quality: Quality = serde_json::from_str(text).expect("rows");
         let (heads, cells) = quality.table();
-        assert_eq!(
-            heads,
-            ["method", "data", "PSNR (dB)", "SSIM", "parameters", "zeta"]
-        );
+        assert_eq!(heads, ["method", "data", "PSNR (dB)", "SSIM", "parameters", "zeta"]);
         assert_eq!(cells[0], ["noisy", "-", "11.35", "0.5000", "-", "3"]);
         assert_eq!(cells[1], ["unet", "mini", "-", "-", "1,234", "-"]);
     }

@@ -45,19 +45,11 @@ fn quality_section(name: &str, quality: &Quality) -> String {
         paragraph(&mut out, note);
     }
     if !quality.protocol.is_empty() {
-        let parts = quality
-            .protocol
-            .iter()
-            .map(|(key, value)| format!("{key} `{}`", text(value)));
-        paragraph(
-            &mut out,
-            &format!("Protocol: {}.", parts.collect::<Vec<_>>().join(", ")),
-        );
+        let parts = quality.protocol.iter().map(|(key, value)| format!("{key} `{}`", text(value)));
+        paragraph(&mut out, &format!("Protocol: {}.", parts.collect::<Vec<_>>().join(", ")));
     }
     let made = [("on", &quality.date), ("at commit", &quality.commit)];
-    let made = made
-        .iter()
-        .filter_map(|(how, what)| Some(format!("{how} {}", what.as_ref()?)));
+    let made = made.iter().filter_map(|(how, what)| Some(format!("{how} {}", what.as_ref()?)));
     let made: Vec<String> = made.collect();
     if !made.is_empty() {
         paragraph(&mut out, &format!("Measured {}.", made.join(" ")));
@@ -71,25 +63,12 @@ fn quality_section(name: &str, quality: &Quality) -> String {
 }
 
 fn bench_section(record: &Record) -> String {
-    let Record {
-        machine,
-        threads,
-        settings,
-        rounds,
-        ours,
-        peer,
-        ..
-    } = record;
+    let Record { machine, threads, settings, rounds, ours, peer, .. } = record;
     let mut out = format!("\n### {}\n", record.title);
-    let threads: Vec<String> = threads
-        .iter()
-        .map(|(key, value)| format!("`{key}={value}`"))
-        .collect();
-    let cores = if machine.cores == 1 {
-        "1 core".to_owned()
-    } else {
-        format!("{} cores", machine.cores)
-    };
+    let threads: Vec<String> =
+        threads.iter().map(|(key, value)| format!("`{key}={value}`")).collect();
+    let cores =
+        if machine.cores == 1 { "1 core".to_owned() } else { format!("{} cores", machine.cores) };
     paragraph(
         &mut out,
         &format!(
@@ -102,37 +81,17 @@ fn bench_section(record: &Record) -> String {
         ),
     );
     let sides = [("ours", ours), ("peer", peer)];
-    let libraries = sides
-        .iter()
-        .filter_map(|(name, side)| Some((name, side.library.as_ref()?)));
-    let libraries: Vec<String> = libraries
-        .map(|(name, lib)| format!("{name}: {lib}"))
-        .collect();
-    let settings: Vec<String> = libraries
-        .into_iter()
-        .chain(settings.iter().cloned())
-        .collect();
+    let libraries = sides.iter().filter_map(|(name, side)| Some((name, side.library.as_ref()?)));
+    let libraries: Vec<String> = libraries.map(|(name, lib)| format!("{name}: {lib}")).collect();
+    let settings: Vec<String> = libraries.into_iter().chain(settings.iter().cloned()).collect();
     if !settings.is_empty() {
         paragraph(&mut out, &format!("Settings: {}.", settings.join("; ")));
     }
-    if let Side {
-        skipped: Some(reason),
-        ..
-    } = peer
-    {
+    if let Side { skipped: Some(reason), .. } = peer {
         paragraph(&mut out, &format!("The peer did not run: {reason}."));
     }
     console(&mut out, &[&ours.command, &peer.command]);
-    let heads = [
-        "op",
-        "shape",
-        "direction",
-        "threads",
-        "dtype",
-        "ours (ms)",
-        "peer (ms)",
-        "ratio",
-    ];
+    let heads = ["op", "shape", "direction", "threads", "dtype", "ours (ms)", "peer (ms)", "ratio"];
     let cells: Vec<Vec<String>> = record.rows.iter().map(bench_cells).collect();
     table(&mut out, &heads.map(str::to_owned), &cells);
     out
@@ -189,10 +148,7 @@ mod tests {
     use super::*;
 
     fn stored(name: &str, text: &str) -> (String, Stored) {
-        (
-            name.to_owned(),
-            Stored::parse(text).expect("a stored result"),
-        )
+        (name.to_owned(), Stored::parse(text).expect("a stored result"))
     }
 
     const QUALITY: &str = r#"{

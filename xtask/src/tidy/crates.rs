@@ -20,10 +20,7 @@ pub(crate) fn check(package: &Package, root: &Path) -> Result<Vec<String>> {
     if !inherits_lints(&manifest) {
         found.push("Cargo.toml should say `[lints] workspace = true`".to_owned());
     }
-    for (field, value) in [
-        ("description", &package.description),
-        ("license", &package.license),
-    ] {
+    for (field, value) in [("description", &package.description), ("license", &package.license)] {
         if value.as_ref().is_none_or(|value| value.trim().is_empty()) {
             found.push(format!("Cargo.toml has no `{field}`"));
         }
@@ -31,10 +28,7 @@ pub(crate) fn check(package: &Package, root: &Path) -> Result<Vec<String>> {
     if folder.starts_with(root.join("crates")) {
         found.extend(check_library(folder));
     }
-    Ok(found
-        .into_iter()
-        .map(|problem| format!("{}: {problem}", package.name))
-        .collect())
+    Ok(found.into_iter().map(|problem| format!("{}: {problem}", package.name)).collect())
 }
 
 /// Checks the files of a crate in `crates/`.
@@ -60,13 +54,9 @@ fn check_lib(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let lines = text.lines().count();
     if lines > LIB_LINES {
-        found.push(format!(
-            "src/lib.rs has {lines} lines, at most {LIB_LINES} are allowed"
-        ));
+        found.push(format!("src/lib.rs has {lines} lines, at most {LIB_LINES} are allowed"));
     }
-    let readme = text
-        .lines()
-        .any(|line| line == "#![doc = include_str!(\"../README.md\")]");
+    let readme = text.lines().any(|line| line == "#![doc = include_str!(\"../README.md\")]");
     let head = text.lines().filter(|line| line.starts_with("//!")).count();
     if !readme && head < 5 {
         found.push("src/lib.rs has no head docs (those of README.md, or five lines)".to_owned());
@@ -91,12 +81,8 @@ mod tests {
 
     #[test]
     fn lints_are_inherited_or_not() {
-        assert!(inherits_lints(
-            "[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"
-        ));
-        assert!(!inherits_lints(
-            "[package]\nworkspace = true\n[lints]\n[dependencies]\n"
-        ));
+        assert!(inherits_lints("[package]\nname = \"a\"\n\n[lints]\nworkspace = true\n"));
+        assert!(!inherits_lints("[package]\nworkspace = true\n[lints]\n[dependencies]\n"));
         assert!(!inherits_lints("[lints.rust]\nworkspace = true\n"));
     }
 
@@ -104,15 +90,9 @@ mod tests {
     fn lib_is_short_and_has_a_head() {
         let readme = "#![doc = include_str!(\"../README.md\")]\n\nmod a;\n";
         assert_eq!(check_lib(readme), Vec::<String>::new());
-        assert_eq!(
-            check_lib("//! 1\n//! 2\n//! 3\n//! 4\n//! 5\n"),
-            Vec::<String>::new()
-        );
+        assert_eq!(check_lib("//! 1\n//! 2\n//! 3\n//! 4\n//! 5\n"), Vec::<String>::new());
         assert_eq!(check_lib("//! One line.\nmod a;\n").len(), 1);
         let long = format!("{readme}{}", "mod b;\n".repeat(78));
-        assert_eq!(
-            check_lib(&long),
-            ["src/lib.rs has 81 lines, at most 80 are allowed"]
-        );
+        assert_eq!(check_lib(&long), ["src/lib.rs has 81 lines, at most 80 are allowed"]);
     }
 }

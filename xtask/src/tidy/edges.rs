@@ -19,21 +19,11 @@ struct Rule {
 }
 
 const fn pure(name: &'static str) -> Rule {
-    Rule {
-        name,
-        may: &[],
-        behind_feature: &[],
-        candle_free: true,
-    }
+    Rule { name, may: &[], behind_feature: &[], candle_free: true }
 }
 
 const fn tensors(name: &'static str, may: &'static [&'static str]) -> Rule {
-    Rule {
-        name,
-        may,
-        behind_feature: &[],
-        candle_free: false,
-    }
+    Rule { name, may, behind_feature: &[], candle_free: false }
 }
 
 /// The table of the allowed edges. A new edge is a decision: write it down in
@@ -43,10 +33,7 @@ const RULES: &[Rule] = &[
     pure("hsi-metrics"),
     pure("hsi-data"),
     pure("hsi-pictures"),
-    Rule {
-        behind_feature: &["grad-ops"],
-        ..pure("hsi-baselines")
-    },
+    Rule { behind_feature: &["grad-ops"], ..pure("hsi-baselines") },
     tensors("grad-ops", &[]),
     tensors("quant-nf4", &["grad-ops"]),
     tensors("mae-vit", &["grad-ops"]),
@@ -122,29 +109,21 @@ impl Metadata {
 
     /// The packages of the workspace.
     pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
-        self.packages
-            .iter()
-            .filter(|package| self.workspace_members.contains(&package.id))
+        self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
 
     /// Members have the edges of their manifests, other packages those that cargo resolved.
     /// Versions of one package are one node.
     pub(crate) fn graph(&self) -> Graph {
-        let names: BTreeMap<&str, &str> = self
-            .packages
-            .iter()
-            .map(|p| (p.id.as_str(), p.name.as_str()))
-            .collect();
+        let names: BTreeMap<&str, &str> =
+            self.packages.iter().map(|p| (p.id.as_str(), p.name.as_str())).collect();
         let mut graph = Graph::default();
         for node in &self.resolve.nodes {
             let Some(from) = names.get(node.id.as_str()) else {
                 continue;
             };
             if !self.workspace_members.contains(&node.id) {
-                let to = node
-                    .dependencies
-                    .iter()
-                    .filter_map(|id| names.get(id.as_str()));
+                let to = node.dependencies.iter().filter_map(|id| names.get(id.as_str()));
                 graph.add(from, to.map(|to| (*to, false)));
             }
         }
@@ -152,10 +131,7 @@ impl Metadata {
             graph.members.insert(package.name.clone());
             graph.add(
                 &package.name,
-                package
-                    .dependencies
-                    .iter()
-                    .map(|d| (d.name.as_str(), d.optional)),
+                package.dependencies.iter().map(|d| (d.name.as_str(), d.optional)),
             );
         }
         graph
@@ -213,14 +189,10 @@ pub(crate) fn check(graph: &Graph) -> Vec<String> {
             continue;
         }
         let Some(rule) = RULES.iter().find(|rule| rule.name == name) else {
-            problems.push(format!(
-                "{name}: the crate is not in the table of allowed edges"
-            ));
+            problems.push(format!("{name}: the crate is not in the table of allowed edges"));
             continue;
         };
-        let inside = graph
-            .from(name)
-            .filter(|(to, _)| graph.members.contains(*to) && to != name);
+        let inside = graph.from(name).filter(|(to, _)| graph.members.contains(*to) && to != name);
         let edges: BTreeSet<(&str, bool)> = inside.collect();
         for (to, optional) in edges {
             if rule.behind_feature.contains(&to) {
@@ -249,16 +221,12 @@ mod tests {
     fn graph(text: &str) -> Graph {
         let (members, lines) = text.split_once('|').expect("members | edges");
         let mut graph = Graph::default();
-        graph
-            .members
-            .extend(members.split_whitespace().map(str::to_owned));
+        graph.members.extend(members.split_whitespace().map(str::to_owned));
         for line in lines.split(',') {
             let Some((from, to)) = line.split_once("->") else {
                 continue;
             };
-            let to = to
-                .split_whitespace()
-                .map(|to| (to.trim_end_matches('?'), to.ends_with('?')));
+            let to = to.split_whitespace().map(|to| (to.trim_end_matches('?'), to.ends_with('?')));
             graph.add(from.trim(), to);
         }
         graph
@@ -293,10 +261,7 @@ mod tests {
                 "hsi-train spectralift | hsi-train -> spectralift",
                 "hsi-train: may not depend on `spectralift`",
             ),
-            (
-                "grad-ops xtask | grad-ops -> xtask",
-                "grad-ops: may not depend on `xtask`",
-            ),
+            ("grad-ops xtask | grad-ops -> xtask", "grad-ops: may not depend on `xtask`"),
             (
                 "hsi-train hsi-examples | hsi-train -> hsi-examples",
                 "hsi-train: may not depend on `hsi-examples`",
@@ -317,10 +282,7 @@ mod tests {
                 "hsi-noise | hsi-noise -> a b, a -> c, c -> candle-core",
                 "hsi-noise -> a -> c -> candle-core",
             ),
-            (
-                "hsi-noise | hsi-noise -> candle-nn?",
-                "hsi-noise -> candle-nn",
-            ),
+            ("hsi-noise | hsi-noise -> candle-nn?", "hsi-noise -> candle-nn"),
             (
                 "hsi-noise | hsi-noise -> a, a -> b, b -> a candle-core",
                 "hsi-noise -> a -> b -> candle-core",
@@ -330,11 +292,7 @@ mod tests {
             assert_eq!(check(&graph(text)), [want], "{text}");
         }
         let text = "hsi-baselines grad-ops | hsi-baselines -> grad-ops, grad-ops -> candle-core";
-        assert_eq!(
-            check(&graph(text)).len(),
-            2,
-            "has to be optional, and reaches candle"
-        );
+        assert_eq!(check(&graph(text)).len(), 2, "has to be optional, and reaches candle");
     }
 
     #[test]

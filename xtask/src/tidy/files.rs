@@ -31,11 +31,7 @@ const FORBIDDEN: [&str; 6] = [
 ];
 
 /// Words that need an owner: `WORD(name)`.
-const OWNED: [&str; 3] = [
-    concat!("TO", "DO"),
-    concat!("FIX", "ME"),
-    concat!("XX", "X"),
-];
+const OWNED: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 
 /// Checks all files below `root`.
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
@@ -45,10 +41,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for path in &paths {
         let place = path.strip_prefix(root).unwrap_or(path).display();
-        let extension = path
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default();
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
         let mut found = Vec::new();
         if TEXT.contains(&extension) {
             let text =
@@ -61,19 +54,13 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
         if let Some(data) = golden_root(path) {
             let bytes = fs::metadata(path)?.len();
             if bytes > GOLDEN_BYTES {
-                found.push(format!(
-                    "{bytes} bytes of golden data, at most {GOLDEN_BYTES} allowed"
-                ));
+                found.push(format!("{bytes} bytes of golden data, at most {GOLDEN_BYTES} allowed"));
             }
             if extension != "py" && !has_script(path, data, &paths) {
                 found.push("golden data without the script that made it beside it".to_owned());
             }
         }
-        problems.extend(
-            found
-                .into_iter()
-                .map(|problem| format!("{place}: {problem}")),
-        );
+        problems.extend(found.into_iter().map(|problem| format!("{place}: {problem}")));
     }
     Ok(problems)
 }
@@ -111,22 +98,16 @@ fn check_spaces(text: &str) -> Vec<String> {
 /// What is wrong with a Rust file.
 fn check_rust(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let first = text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     if !(first.starts_with("//!") || first.starts_with("#![doc")) {
         found.push("should start with `//!` docs".to_owned());
     }
     let lines = text.lines().count();
-    let has_reason = text.lines().any(|line| {
-        line.strip_prefix(REASON)
-            .is_some_and(|reason| reason.trim().len() > 10)
-    });
+    let has_reason = text
+        .lines()
+        .any(|line| line.strip_prefix(REASON).is_some_and(|reason| reason.trim().len() > 10));
     if lines > LONG && !has_reason {
-        found.push(format!(
-            "has {lines} lines: split it, or say why in a line `{REASON}...`"
-        ));
+        found.push(format!("has {lines} lines: split it, or say why in a line `{REASON}...`"));
     }
     for (i, line) in text.lines().enumerate() {
         for pattern in FORBIDDEN {
@@ -136,10 +117,7 @@ fn check_rust(text: &str) -> Vec<String> {
         }
         for word in OWNED {
             if has_without_owner(line, word) {
-                found.push(format!(
-                    "line {} has `{word}` without its owner in `()`",
-                    i + 1
-                ));
+                found.push(format!("line {} has `{word}` without its owner in `()`", i + 1));
             }
         }
     }
@@ -155,29 +133,21 @@ fn has_without_owner(line: &str, word: &str) -> bool {
         if inside_a_word(before) || inside_a_word(after.chars().next()) {
             return false;
         }
-        let owner = after
-            .strip_prefix('(')
-            .and_then(|rest| rest.split_once(')'));
+        let owner = after.strip_prefix('(').and_then(|rest| rest.split_once(')'));
         owner.is_none_or(|(name, _)| name.trim().is_empty())
     })
 }
 
 /// The folder `tests/data` that `path` lies in.
 fn golden_root(path: &Path) -> Option<&Path> {
-    path.ancestors()
-        .find(|folder| folder.ends_with("tests/data"))
+    path.ancestors().find(|folder| folder.ends_with("tests/data"))
 }
 
 /// Whether a Python script lies beside `path`, or above it up to `data`.
 fn has_script(path: &Path, data: &Path, paths: &[PathBuf]) -> bool {
-    path.ancestors()
-        .skip(1)
-        .take_while(|folder| folder.starts_with(data))
-        .any(|folder| {
-            paths
-                .iter()
-                .any(|p| p.parent() == Some(folder) && p.extension().is_some_and(|e| e == "py"))
-        })
+    path.ancestors().skip(1).take_while(|folder| folder.starts_with(data)).any(|folder| {
+        paths.iter().any(|p| p.parent() == Some(folder) && p.extension().is_some_and(|e| e == "py"))
+    })
 }
 
 #[cfg(test)]
@@ -188,15 +158,10 @@ mod tests {
     fn a_proper_file_passes() {
         let owned = format!("//! Docs.\n\n// {}(ada): later.\nfn f() {{}}\n", OWNED[0]);
         assert_eq!(check_rust(&owned), Vec::<String>::new());
-        let long = format!(
-            "//! Docs.\n{REASON}a table that is one thing\n{}",
-            "// x\n".repeat(600)
-        );
+        let long =
+            format!("//! Docs.\n{REASON}a table that is one thing\n{}", "// x\n".repeat(600));
         assert_eq!(check_rust(&long), Vec::<String>::new());
-        assert_eq!(
-            check_rust("#![doc = include_str!(\"../README.md\")]\n"),
-            Vec::<String>::new()
-        );
+        assert_eq!(check_rust("#![doc = include_str!(\"../README.md\")]\n"), Vec::<String>::new());
         assert_eq!(check_spaces("a\n\nb\n"), Vec::<String>::new());
     }
 
@@ -207,16 +172,8 @@ mod tests {
             assert_eq!(check_rust(&text), [format!("line 2 has `{pattern}`")]);
         }
         for word in OWNED {
-            for line in [
-                format!("// {word}: x"),
-                format!("// {word}() x"),
-                format!("({word})"),
-            ] {
-                assert_eq!(
-                    check_rust(&format!("//! Docs.\n{line}\n")).len(),
-                    1,
-                    "{line}"
-                );
+            for line in [format!("// {word}: x"), format!("// {word}() x"), format!("({word})")] {
+                assert_eq!(check_rust(&format!("//! Docs.\n{line}\n")).len(), 1, "{line}");
             }
             let inside = format!("//! Docs.\nconst MY_{word}_S: u8 = 0; // A{word}B\n");
             assert_eq!(check_rust(&inside), Vec::<String>::new());
@@ -232,12 +189,7 @@ mod tests {
     #[test]
     fn golden_data_needs_a_script() {
         let path = |p: &str| PathBuf::from("/w/crates/a/tests/data").join(p);
-        let paths = [
-            path("x/a.npy"),
-            path("y/b.npy"),
-            path("x/make.py"),
-            path("c.json"),
-        ];
+        let paths = [path("x/a.npy"), path("y/b.npy"), path("x/make.py"), path("c.json")];
         let has = |p: &str| {
             let p = path(p);
             has_script(&p, golden_root(&p).expect("in tests/data"), &paths)

@@ -13,9 +13,9 @@ use denoise_heads::{Head, HeadConfig, build};
 /// Numbers in `[-scale, scale)` that depend on the name and the index only, to the bit those of
 /// `fill` in `data/golden.py`.
 pub(crate) fn fill(name: &str, shape: &[usize], scale: f64, dtype: DType) -> Result<Tensor> {
-    let salt = name.bytes().fold(0x811c_9dc5u32, |h, byte| {
-        (h ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let salt = name
+        .bytes()
+        .fold(0x811c_9dc5u32, |h, byte| (h ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     let numbers = (0..shape.iter().product::<usize>() as u32).map(|i| {
         let mut h = i.wrapping_add(salt);
         h = (h ^ (h >> 16)).wrapping_mul(0x7feb_352d);
@@ -23,9 +23,7 @@ pub(crate) fn fill(name: &str, shape: &[usize], scale: f64, dtype: DType) -> Res
         h ^= h >> 16;
         ((h >> 8) as f32 / (1u32 << 23) as f32 - 1.0) * scale as f32
     });
-    Tensor::from_iter(numbers, &Device::Cpu)?
-        .reshape(shape)?
-        .to_dtype(dtype)
+    Tensor::from_iter(numbers, &Device::Cpu)?.reshape(shape)?.to_dtype(dtype)
 }
 
 /// A variable that a head asked for.
@@ -51,18 +49,12 @@ impl SimpleBackend for Formula {
         };
         let var = Var::from_tensor(&fill(name, dims, scale, dtype)?)?;
         let tensor = var.as_tensor().clone();
-        self.made
-            .lock()
-            .unwrap()
-            .insert(name.to_owned(), Made { var, init });
+        self.made.lock().unwrap().insert(name.to_owned(), Made { var, init });
         Ok(tensor)
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-        Err(Error::CannotFindTensor {
-            path: name.to_owned(),
-        }
-        .bt())
+        Err(Error::CannotFindTensor { path: name.to_owned() }.bt())
     }
 
     fn contains_tensor(&self, _: &str) -> bool {
@@ -90,10 +82,5 @@ pub(crate) fn loss(ys: &Tensor) -> Tensor {
 
 /// All elements, in order, in f64.
 pub(crate) fn numbers(xs: &Tensor) -> Vec<f64> {
-    xs.flatten_all()
-        .unwrap()
-        .to_dtype(DType::F64)
-        .unwrap()
-        .to_vec1()
-        .unwrap()
+    xs.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
 }
