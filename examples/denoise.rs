@@ -39,13 +39,14 @@ struct Arguments {
     /// Folder of a run of `train`, or one of its checkpoints
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Classical method
+    /// Classical method: median, or median:ROWSxCOLSxBANDS
     #[arg(long)]
     baseline: Option<String>,
     /// How bands are brought to [0, 1] and back: from-noisy (their own range) or fixed:MIN:MAX
     #[arg(long, default_value = "from-noisy")]
     normalisation: NormMode,
-    /// Add noise first, on the [0, 1] scale, and score against the input: for experiments
+    /// Add noise first, on the [0, 1] scale, and score against the input: for experiments.
+    /// `paper`, or the forms of `train --noise`: gaussian:0.1+stripe:0.5
     #[arg(long)]
     add_noise: Option<NoisePipeline>,
     /// Seed of the added noise

@@ -28,7 +28,7 @@ struct Arguments {
     /// Folder of a run of `train`, or one of its checkpoints
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Classical methods, joined by commas, or `all`
+    /// Classical methods, joined by commas, or `all`: median, median:ROWSxCOLSxBANDS
     #[arg(long, value_delimiter = ',')]
     baseline: Vec<String>,
     #[command(flatten)]

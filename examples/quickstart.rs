@@ -39,7 +39,7 @@ const SEED: u64 = 42;
 const TRAIN_SCENES: usize = 256;
 const VALIDATION_SCENES: usize = 8;
 const TEST_SCENES: usize = 8;
-const EPOCHS: usize = 10;
+const EPOCHS: usize = 8;
 const SAVE_DIR: &str = "runs/quickstart";
 
 /// Denoises synthetic scenes from scratch: no arguments, three minutes at most.

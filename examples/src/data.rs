@@ -26,9 +26,9 @@ pub struct DataArgs {
     /// Bands of synthetic scenes [default: 202]
     #[arg(long)]
     pub bands: Option<usize>,
-    /// Bands of cube files that are used: `valid` leaves out nodata and bad bands, `hy-spec-net`
+    /// Bands of cube files that are used: `valid` leaves out nodata and bad bands, `hyspecnet`
     /// takes HySpecNet's 202 of EnMAP's 224, `all` takes every one
-    #[arg(long, value_parser = band_selection, default_value = "hy-spec-net")]
+    #[arg(long, value_parser = band_selection, default_value = "hyspecnet")]
     pub band_selection: BandSelection,
     /// Order of the axes of cube files: `bhw` (band first) or `hwb` (band last) [default: that of
     /// the format]
@@ -45,9 +45,9 @@ pub struct DataArgs {
 fn band_selection(text: &str) -> Result<BandSelection, String> {
     match text {
         "valid" => Ok(BandSelection::Valid),
-        "hy-spec-net" => Ok(BandSelection::HySpecNet),
+        "hyspecnet" => Ok(BandSelection::HySpecNet),
         "all" => Ok(BandSelection::All),
-        _ => Err("should be `valid`, `hy-spec-net` or `all`".to_owned()),
+        _ => Err("should be `valid`, `hyspecnet` or `all`".to_owned()),
     }
 }
 

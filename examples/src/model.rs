@@ -68,7 +68,8 @@ pub struct HeadArgs {
     /// Head: fc, conv, residual, unet
     #[arg(long, default_value = "unet")]
     pub head: HeadKind,
-    /// Channels of the conv head (published: 512) or of the first level of the UNet (256)
+    /// Channels of the conv head (published: 512) or of the first level of the UNet (256); the
+    /// other heads have none
     #[arg(long)]
     pub head_width: Option<usize>,
 }

@@ -189,7 +189,7 @@ impl ConvNorm {
         let (weight, bias) = self.folded()?;
         let flat = weight.reshape((outputs, inputs, kernel))?.transpose(1, 2)?;
         let flat = flat.reshape((outputs, kernel * inputs))?;
-        Ok(grad_ops::linear(&unfolded, &flat, Some(&bias))?.relu()?)
+        Ok(grad_ops::relu(&grad_ops::linear(&unfolded, &flat, Some(&bias))?)?)
     }
 
     /// Weight and bias of the convolution with the norm multiplied in.
