@@ -133,9 +133,13 @@ fn quickstart(_: Arguments, invocation: Invocation) -> Result<()> {
         Estimator::Model(&restorer, "trained".to_owned()),
     ];
     let labels = ["noisy", "median 5x5x9", "trained"].map(str::to_owned).to_vec();
-    let pictures = SamplePictures::new(save_dir.join("pictures"), 3, test.as_ref(), labels)?;
+    let pictures =
+        SamplePictures::new(save_dir.join("pictures"), 3, test.as_ref(), labels.clone())?;
     let mut rows =
         evaluate(test.as_ref(), &degradation, &estimators, &mut |sample| pictures.draw(sample))?;
+    for (row, label) in rows.iter_mut().zip(&labels) {
+        row.method.clone_from(label);
+    }
     if let Some(row) = rows.pop() {
         rows.push(training::with_training(row, &report, restorer.count()));
     }
