@@ -152,14 +152,18 @@ fn linear_axis(values: impl Iterator<Item = f64>, count: usize) -> Axis {
     Axis { low, high, ticks: (first..=last).map(|i| i as f64 * step).collect() }
 }
 
-/// Limits and ticks at 1, 2 and 5 times powers of ten; values and ticks are logarithms.
+/// Limits and ticks at round multiples of powers of ten; values and ticks are logarithms.
 fn log_axis(values: impl Iterator<Item = f64>) -> Axis {
     let (mut low, mut high) = bounds(values);
     if high - low < 0.1 {
         low -= 0.1;
         high += 0.1;
     }
-    let multiples: &[f64] = if high - low > 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let multiples: &[f64] = match high - low {
+        range if range > 3.0 => &[1.0],
+        range if range > 1.0 => &[1.0, 2.0, 5.0],
+        _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+    };
     let decades = low.floor() as i64..=high.ceil() as i64;
     let all = decades.flat_map(|d| multiples.iter().map(move |m| m.log10() + d as f64));
     Axis { low, high, ticks: all.filter(|t| (low..=high).contains(t)).collect() }
