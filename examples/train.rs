@@ -115,7 +115,8 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let mut encoder = args.encoder.config(rows, dataset.bands());
     let mut weights = None;
     if args.weights.is_none() && args.resume_from.is_none() && args.method == Method::Frozen {
-        eprintln!("note: the encoder is random and stays so: --weights names a pretrained one");
+        let note = "note: the encoder is random and stays so: --weights names a pretrained one";
+        output::print_error(note);
     }
     if let Some(path) = &args.weights {
         let pretrained = provide_weights(path, &encoder, args.weights_mode, &device)?;
