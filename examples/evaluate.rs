@@ -85,7 +85,7 @@ fn score(args: Arguments, invocation: Invocation) -> Result<()> {
         let name = format!("{} {}", config.method, config.head.kind);
         model = Some((restorer, name, checkpoint.manifest.protocol));
     }
-    let whole = args.data.open(None)?;
+    let whole = args.data.open()?;
     let (dataset, part) = choose(&args, &whole)?;
     let (rows, cols) = dataset.size();
     hsi_train::check_scorable(rows, cols)?;

@@ -90,7 +90,7 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
         bail!("pretraining has no noisy images: use `oracle` or `fixed:MIN:MAX`");
     }
     let device = args.device.device()?;
-    let dataset = args.data.open(None)?;
+    let dataset = args.data.open()?;
     let (rows, cols) = dataset.size();
     if rows != cols {
         bail!("samples should be square, those of `{}` are {rows} x {cols}", args.data.data);

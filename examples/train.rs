@@ -103,7 +103,7 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let device = args.device.device()?;
     training::empty_cache(args.empty_cache, &device)?;
     let noise = args.noise.pipeline()?;
-    let dataset = args.data.open(None)?;
+    let dataset = args.data.open()?;
     let (rows, cols) = dataset.size();
     if rows != cols {
         bail!("samples should be square, those of `{}` are {rows} x {cols}", args.data.data);

@@ -52,13 +52,13 @@ fn band_selection(text: &str) -> Result<BandSelection, String> {
 }
 
 impl DataArgs {
-    /// Opens the data set; `image_size` is used where the arguments name none.
+    /// Opens the data set.
     ///
     /// # Errors
     /// When there is no data, or it cannot be read or cut.
-    pub fn open(&self, image_size: Option<usize>) -> Result<Arc<dyn Dataset>> {
+    pub fn open(&self) -> Result<Arc<dyn Dataset>> {
         let options = DatasetOptions {
-            patch_size: self.image_size.or(image_size),
+            patch_size: self.image_size,
             stride: self.stride,
             bands: self.bands,
             seed: self.seed,
@@ -66,25 +66,8 @@ impl DataArgs {
             nodata: self.nodata,
             band_selection: self.band_selection,
         };
-        if let DataSpec::Synthetic { count } = self.data {
-            check_scenes(count, options.bands.unwrap_or(202), options.patch_size.unwrap_or(64))?;
-        }
         self.data.open(&options).with_context(|| format!("`{}`", self.data))
     }
-}
-
-/// Refuses scenes that no machine holds, before one is tried.
-fn check_scenes(count: usize, bands: usize, side: usize) -> Result<()> {
-    const MOST_SCENES: usize = 10_000_000;
-    const MOST_VALUES: usize = 1 << 32;
-    if count > MOST_SCENES {
-        bail!("`synthetic:{count}` is more than {MOST_SCENES} scenes");
-    }
-    let values = side.checked_mul(side).and_then(|pixels| pixels.checked_mul(bands));
-    if values.is_none_or(|values| values > MOST_VALUES) {
-        bail!("a synthetic scene of {side} x {side} pixels and {bands} bands is too large");
-    }
-    Ok(())
 }
 
 /// The parts of a data set.

@@ -1,11 +1,10 @@
 //! The Gaussian error linear unit.
 
-use candle_core::{Shape, Tensor};
+use candle_core::Tensor;
 
 use crate::kernel::Real;
-use crate::kernel::parallel::{PIECE, build};
 use crate::kernel::simd::vectorized;
-use crate::kernel::unary::{Unary, apply};
+use crate::kernel::unary::{Pointwise, apply};
 use crate::{Result, check, composed};
 
 const OP: &str = "gelu";
@@ -25,23 +24,15 @@ pub fn gelu(xs: &Tensor) -> Result<Tensor> {
 
 struct Gelu;
 
-impl Unary for Gelu {
+impl Pointwise for Gelu {
     const NAME: &'static str = OP;
 
-    fn output(&self, input: &Shape) -> Shape {
-        input.clone()
+    fn forward<T: Real>(xs: &[T], ys: &mut [T]) {
+        forward(xs, ys);
     }
 
-    fn forward<T: Real>(&self, xs: &[T]) -> Vec<T> {
-        build(xs.len(), PIECE, |index, ys| {
-            forward(&xs[index * PIECE..], ys);
-        })
-    }
-
-    fn backward<T: Real>(&self, xs: &[T], _ys: &[T], grad: &[T]) -> Vec<T> {
-        build(xs.len(), PIECE, |index, out| {
-            backward(&xs[index * PIECE..], &grad[index * PIECE..], out);
-        })
+    fn backward<T: Real>(xs: &[T], grad: &[T], out: &mut [T]) {
+        backward(xs, grad, out);
     }
 }
 

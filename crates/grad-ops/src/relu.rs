@@ -1,11 +1,10 @@
 //! The rectifier.
 
-use candle_core::{Shape, Tensor};
+use candle_core::Tensor;
 
 use crate::kernel::Real;
-use crate::kernel::parallel::{PIECE, build};
 use crate::kernel::simd::vectorized;
-use crate::kernel::unary::{Unary, apply};
+use crate::kernel::unary::{Pointwise, apply};
 use crate::{Result, check, composed};
 
 const OP: &str = "relu";
@@ -23,23 +22,15 @@ pub fn relu(xs: &Tensor) -> Result<Tensor> {
 
 struct Relu;
 
-impl Unary for Relu {
+impl Pointwise for Relu {
     const NAME: &'static str = OP;
 
-    fn output(&self, input: &Shape) -> Shape {
-        input.clone()
+    fn forward<T: Real>(xs: &[T], ys: &mut [T]) {
+        forward(xs, ys);
     }
 
-    fn forward<T: Real>(&self, xs: &[T]) -> Vec<T> {
-        build(xs.len(), PIECE, |index, ys| {
-            forward(&xs[index * PIECE..], ys);
-        })
-    }
-
-    fn backward<T: Real>(&self, _xs: &[T], ys: &[T], grad: &[T]) -> Vec<T> {
-        build(ys.len(), PIECE, |index, out| {
-            backward(&ys[index * PIECE..], &grad[index * PIECE..], out);
-        })
+    fn backward<T: Real>(xs: &[T], grad: &[T], out: &mut [T]) {
+        backward(xs, grad, out);
     }
 }
 
@@ -51,9 +42,9 @@ vectorized! {
         }
     }
 
-    fn backward<T>(ys: &[T], grad: &[T], out: &mut [T]) {
-        for ((out, &y), &grad) in out.iter_mut().zip(ys).zip(grad) {
-            *out = if y <= T::zero() { T::zero() } else { grad };
+    fn backward<T>(xs: &[T], grad: &[T], out: &mut [T]) {
+        for ((out, &x), &grad) in out.iter_mut().zip(xs).zip(grad) {
+            *out = if x <= T::zero() { T::zero() } else { grad };
         }
     }
 }

@@ -66,10 +66,10 @@ impl Degradation {
         Ok(range.normalize(cube)?)
     }
 
-    /// Makes the noisy and the clean image as an estimator sees them.
+    /// Makes the clean and the noisy image, both on the scale of [`Self::clean`].
     ///
-    /// With `from-noisy` both are rescaled by the range of each noisy band, which is all that is
-    /// known in real use; the returned range brings an estimate back to the scale of `clean`.
+    /// With `from-noisy` the range of each noisy band comes with them, which is all that is known
+    /// in real use: [`Degraded::input`] rescales by it, [`Degraded::restore`] undoes that.
     ///
     /// # Errors
     /// When the noise cannot be applied.

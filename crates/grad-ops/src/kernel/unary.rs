@@ -4,6 +4,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
 
 use super::Real;
+use super::parallel::{PIECE, build};
 use super::storage::{Reader, dispatch, slice, tensor};
 
 /// A kernel of one argument.
@@ -19,6 +20,36 @@ pub(crate) trait Unary: Send + Sync + 'static {
 
     /// Computes the gradient of the input from input, output and gradient of the output.
     fn backward<T: Real>(&self, xs: &[T], ys: &[T], grad: &[T]) -> Vec<T>;
+}
+
+/// A kernel that treats each element for itself.
+pub(crate) trait Pointwise: Send + Sync + 'static {
+    /// Name of the operation.
+    const NAME: &'static str;
+
+    /// Computes outputs from as many inputs.
+    fn forward<T: Real>(xs: &[T], ys: &mut [T]);
+
+    /// Computes gradients of inputs from as many inputs and gradients of outputs.
+    fn backward<T: Real>(xs: &[T], grad: &[T], out: &mut [T]);
+}
+
+impl<P: Pointwise> Unary for P {
+    const NAME: &'static str = P::NAME;
+
+    fn output(&self, input: &Shape) -> Shape {
+        input.clone()
+    }
+
+    fn forward<T: Real>(&self, xs: &[T]) -> Vec<T> {
+        build(xs.len(), PIECE, |index, ys| P::forward(&xs[index * PIECE..], ys))
+    }
+
+    fn backward<T: Real>(&self, xs: &[T], _ys: &[T], grad: &[T]) -> Vec<T> {
+        build(xs.len(), PIECE, |index, out| {
+            P::backward(&xs[index * PIECE..], &grad[index * PIECE..], out);
+        })
+    }
 }
 
 /// Applies the operation to a tensor on the CPU whose shape fits.

@@ -6,6 +6,9 @@ use super::Dataset;
 use crate::error::{Error, Result};
 use crate::synthetic::{SceneConfig, generate};
 
+/// Scenes at most: lists of indices are made of them.
+const MOST_SCENES: usize = 10_000_000;
+
 /// Scenes made when they are asked for, each of its own seed.
 #[derive(Clone, Debug)]
 pub struct SyntheticDataset {
@@ -18,12 +21,17 @@ impl SyntheticDataset {
     /// A number of scenes; scene `i` depends on the configuration, the seed and `i` alone.
     ///
     /// # Errors
-    /// [`Error::Config`] if the configuration makes no sense or no scene is asked for.
+    /// [`Error::Config`] if the configuration makes no sense or no scene, or more than
+    /// ten million, are asked for.
     pub fn new(config: SceneConfig, count: usize, seed: u64) -> Result<Self> {
         config.validate()?;
         if count == 0 {
             let reason = "there should be at least one scene";
             return Err(Error::Config { field: "count", value: "0".to_owned(), reason });
+        }
+        if count > MOST_SCENES {
+            let reason = "at most ten million scenes can be listed";
+            return Err(Error::Config { field: "count", value: count.to_string(), reason });
         }
         Ok(Self { config, count, seed })
     }

@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::bands::enmap_202_wavelengths_nm;
 use crate::error::{Error, Result};
 
+/// Bands that [`SceneConfig::with_bands`] spreads over the spectrum at most.
+const MOST_BANDS: usize = 1 << 16;
+
+/// Samples of a scene at most: 16 GiB of them.
+const MOST_SAMPLES: usize = 1 << 32;
+
 /// Configuration of synthetic scenes. Each scene varies around it by its seed.
 ///
 /// Lengths are in pixels; at EnMAP's 30 m the defaults are those of central Europe.
@@ -73,8 +79,12 @@ impl SceneConfig {
     /// 420 to 1000 nm, more over 420 to 2450 nm.
     ///
     /// # Errors
-    /// [`Error::Config`] for no bands.
+    /// [`Error::Config`] for no bands, or more than any sensor has.
     pub fn with_bands(bands: usize) -> Result<Self> {
+        if bands > MOST_BANDS {
+            let (value, reason) = (format!("{bands} bands"), "at most 65536 bands are modelled");
+            return Err(Error::Config { field: "spectrum", value, reason });
+        }
         let config = match bands {
             202 => Self::enmap_202(),
             ..=100 => Self::vnir(bands),
@@ -114,7 +124,7 @@ impl SceneConfig {
             }
         }
         let samples = self.rows.checked_mul(self.cols).and_then(|n| n.checked_mul(self.bands()));
-        if samples.is_none_or(|n| n > isize::MAX as usize / 4) {
+        if samples.is_none_or(|n| n > MOST_SAMPLES) {
             let size = format!("{} x {}", self.rows, self.cols);
             return fail("rows", size, "the scene is impossibly large");
         }
