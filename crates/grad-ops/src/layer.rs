@@ -60,6 +60,19 @@ pub trait LinearLayer: Debug + Send + Sync {
 
     /// All tensors of the layer, trained or not.
     fn parameters(&self) -> Vec<Parameter>;
+
+    /// The weight as one dense tensor: what adapters are merged into. A layer that keeps it in
+    /// another form makes it for this call; a caller should not hold it for long.
+    ///
+    /// # Shapes
+    /// - output: `(out_features, in_features)`
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    fn weight(&self) -> Result<Tensor>;
+
+    /// The bias, `(out_features)`.
+    fn bias(&self) -> Option<Tensor>;
 }
 
 /// What a model asks for when it needs a linear layer.

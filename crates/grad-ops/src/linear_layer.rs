@@ -35,16 +35,6 @@ impl Linear {
         };
         Ok(Self { weight, bias })
     }
-
-    /// The weight, `(out_features, in_features)`.
-    pub fn weight(&self) -> &Tensor {
-        &self.weight
-    }
-
-    /// The bias, `(out_features)`.
-    pub fn bias(&self) -> Option<&Tensor> {
-        self.bias.as_ref()
-    }
 }
 
 impl LinearLayer for Linear {
@@ -64,5 +54,13 @@ impl LinearLayer for Linear {
         let mut all = vec![Parameter::dense("weight", &self.weight)];
         all.extend(self.bias.iter().map(|bias| Parameter::dense("bias", bias)));
         all
+    }
+
+    fn weight(&self) -> Result<Tensor> {
+        Ok(self.weight.clone())
+    }
+
+    fn bias(&self) -> Option<Tensor> {
+        self.bias.clone()
     }
 }
