@@ -9,6 +9,7 @@ mod loader;
 mod meta;
 mod normalize;
 pub mod npy;
+mod sample;
 mod sidecar;
 mod splits;
 pub mod synthetic;

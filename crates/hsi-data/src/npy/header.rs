@@ -6,21 +6,13 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::meta::SampleType;
+use crate::sample::ByteOrder;
 
 /// The first bytes of every `.npy` file.
 pub(crate) const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// Longest header that is read; NumPy's own are a few hundred bytes.
 const MAX_HEADER: usize = 1 << 20;
-
-/// Byte order of stored samples.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ByteOrder {
-    /// Least significant byte first.
-    Little,
-    /// Most significant byte first.
-    Big,
-}
 
 /// What the header of a `.npy` file says.
 #[derive(Clone, Debug, PartialEq, Eq)]

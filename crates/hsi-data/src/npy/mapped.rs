@@ -11,10 +11,10 @@ use rayon::prelude::*;
 use super::header::{NpyInfo, open_checked};
 use super::layout::Layout;
 use super::read::source_of;
-use super::sample::decode;
 use crate::cube::check_window;
 use crate::error::{Error, Result};
 use crate::meta::{Axes, Source};
+use crate::sample::decode;
 
 /// A memory-mapped three-axis `.npy` file, read window by window as `f32`.
 ///

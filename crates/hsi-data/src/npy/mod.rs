@@ -10,10 +10,10 @@ mod header;
 mod layout;
 mod mapped;
 mod read;
-mod sample;
 mod write;
 
-pub use header::{ByteOrder, NpyInfo, inspect};
+pub use crate::sample::ByteOrder;
+pub use header::{NpyInfo, inspect};
 pub use mapped::MappedNpy;
 pub use read::read_cube;
 pub use write::{NpyOptions, write_array};

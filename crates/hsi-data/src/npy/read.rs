@@ -5,11 +5,11 @@ use std::path::Path;
 
 use ndarray::{Array3, ArrayView3, Axis, Zip};
 
-use super::header::{ByteOrder, NpyInfo, open_checked};
+use super::header::{NpyInfo, open_checked};
 use super::layout::Layout;
-use super::sample::decode;
 use crate::error::{Error, Result};
 use crate::meta::{Axes, Format, Source};
+use crate::sample::{ByteOrder, decode};
 
 /// Bytes decoded at a time, about.
 const SLAB: usize = 4 << 20;

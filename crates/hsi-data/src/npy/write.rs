@@ -5,12 +5,12 @@ use std::path::Path;
 
 use ndarray::{Array3, ArrayView3, s};
 
-use super::header::{ByteOrder, NpyInfo, render_header};
+use super::header::{NpyInfo, render_header};
 use super::layout::Layout;
-use super::sample::encode;
 use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::meta::{Axes, SampleType};
+use crate::sample::{ByteOrder, encode};
 
 /// Samples encoded at a time, about.
 const SLAB: usize = 1 << 20;

@@ -2,8 +2,16 @@
 
 use half::f16;
 
-use super::header::ByteOrder;
 use crate::meta::SampleType;
+
+/// Byte order of stored samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    Little,
+    /// Most significant byte first.
+    Big,
+}
 
 macro_rules! with_type {
     ($dtype:expr, $order:expr, $run:ident) => {
@@ -90,7 +98,7 @@ impl Stored for f16 {
 /// Decodes every `stride`-th byte position of `bytes`, from the first, into `out`.
 ///
 /// Stops at the end of whichever is shorter.
-pub(super) fn decode(
+pub(crate) fn decode(
     dtype: SampleType,
     order: ByteOrder,
     bytes: &[u8],
@@ -127,7 +135,7 @@ pub(super) fn decode(
 }
 
 /// Appends the stored form of the samples to `bytes`.
-pub(super) fn encode(dtype: SampleType, order: ByteOrder, samples: &[f32], bytes: &mut Vec<u8>) {
+pub(crate) fn encode(dtype: SampleType, order: ByteOrder, samples: &[f32], bytes: &mut Vec<u8>) {
     macro_rules! run {
         (bool) => {
             bytes.extend(samples.iter().map(|v| u8::from(v.round_ties_even() >= 1.0)))
