@@ -17,4 +17,33 @@ pub enum Error {
         /// What it is.
         got: String,
     },
+    /// An array has another shape than is needed.
+    #[error("{what} should be {expected}, got the shape {got:?}")]
+    Shape {
+        /// Which array.
+        what: &'static str,
+        /// What its shape should be.
+        expected: String,
+        /// What its shape is.
+        got: Vec<usize>,
+    },
+    /// An array holds NaN or an infinity.
+    #[error("{what} has {count} values that are not finite")]
+    NotFinite {
+        /// Which array.
+        what: &'static str,
+        /// How many of its values are not finite.
+        count: usize,
+    },
+}
+
+impl Error {
+    /// A setting outside what it may be.
+    pub(crate) fn setting(
+        name: &'static str,
+        expected: impl Into<String>,
+        got: impl std::fmt::Display,
+    ) -> Self {
+        Self::Setting { name, expected: expected.into(), got: got.to_string() }
+    }
 }
