@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::meta::SampleType;
+use crate::meta::{Format, SampleType};
 
 /// Result of an operation of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -42,6 +42,54 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A file contradicts itself or the definition of its format.
+    #[error("`{}`: bad {format} file: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: Format,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file uses a part of its format that this crate does not.
+    #[error("`{}`: {feature} is not supported in {format} files", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        format: Format,
+        /// The part, such as `JPEG compression`.
+        feature: String,
+    },
+    /// A packed file would unpack to more than is allowed.
+    #[error("`{}`: {bytes} bytes of samples are above the limit of {limit}", path.display())]
+    Limit {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of the unpacked samples.
+        bytes: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// A format is read and not written.
+    #[error("`{}`: {format} is not written", path.display())]
+    ReadOnly {
+        /// The file to be written.
+        path: PathBuf,
+        /// The format.
+        format: Format,
+    },
+    /// Rows are missing, or there are more than were announced.
+    #[error("`{}`: {got} rows were written of {expected}", path.display())]
+    Rows {
+        /// The file to be written.
+        path: PathBuf,
+        /// Rows of the cube.
+        expected: usize,
+        /// Rows that were given.
+        got: usize,
     },
     /// The samples of a file are not real numbers of a supported width.
     #[error("`{}`: unsupported sample type `{descr}`", path.display())]

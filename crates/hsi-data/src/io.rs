@@ -4,14 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use ndarray::Zip;
-
-use crate::atomic::write_atomically;
 use crate::cube::Cube;
 use crate::error::{Error, Result};
-use crate::meta::{Axes, Format, SampleType, equals_nodata};
+use crate::meta::{Axes, Compression, CubeMeta, Format, SampleType, equals_nodata};
 use crate::npy;
-use crate::sidecar::{read_sidecar, write_sidecar};
+use crate::stream::{CubeReader, CubeWriter, read_all, write_all};
 
 /// How a cube is read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +19,23 @@ pub struct OpenOptions {
     pub variable: Option<String>,
     /// The nodata value, in place of what the file or its JSON says.
     pub nodata: Option<f64>,
+    /// Rows and columns of a cube that is stored as a matrix of pixels.
+    pub reshape: Option<(usize, usize)>,
+    /// Most bytes that the samples of a packed file may unpack to, in place of the greater of
+    /// 1 GiB and 64 times the length of the file.
+    pub max_unpacked: Option<u64>,
+}
+
+impl OpenOptions {
+    /// Checks what a packed file says it unpacks to, before anything is allocated.
+    #[allow(dead_code, reason = "used by the formats that follow")]
+    pub(crate) fn check_unpacked(&self, path: &Path, bytes: u64, file_len: u64) -> Result<()> {
+        let limit = self.max_unpacked.unwrap_or((1 << 30).max(file_len.saturating_mul(64)));
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::Limit { path: path.to_path_buf(), bytes, limit })
+    }
 }
 
 /// How a cube is written. What is `None` is as in the cube's source, or the format's custom for a
@@ -36,12 +50,37 @@ pub struct SaveOptions {
     pub fortran_order: Option<bool>,
     /// Whether the samples are big-endian.
     pub big_endian: Option<bool>,
-    /// Order of the axes; `Auto` is that of the source.
+    /// Order of the axes, or interleaving; `Auto` is that of the source.
     pub axes: Axes,
+    /// How the samples are packed, where the format can.
+    pub compression: Option<Compression>,
+    /// Bands, rows and columns that are packed together, where the format can.
+    pub chunk: Option<[usize; 3]>,
+    /// Name of the variable, for formats that hold several.
+    pub variable: Option<String>,
+}
+
+impl SaveOptions {
+    /// The options with what is not said taken from where the cube came from: the type from any
+    /// source, the form of the file from one of the same format.
+    pub(crate) fn for_source(&self, meta: &CubeMeta, format: Format) -> Self {
+        let any = meta.source.as_ref();
+        let same = any.filter(|source| source.format == format);
+        Self {
+            format: Some(format),
+            dtype: self.dtype.or(any.map(|source| source.dtype)),
+            fortran_order: self.fortran_order.or(same.map(|source| source.fortran_order)),
+            big_endian: self.big_endian.or(same.map(|source| source.big_endian)),
+            axes: self.axes.or(same.map_or(Axes::Auto, |source| source.axes)),
+            compression: self.compression.or(same.map(|source| source.compression)),
+            chunk: self.chunk.or(same.and_then(|source| source.chunk)),
+            variable: self.variable.clone().or(same.and_then(|source| source.variable.clone())),
+        }
+    }
 }
 
 impl Format {
-    /// Tells the format of a file from its first bytes.
+    /// Tells the format of a file from its content.
     ///
     /// # Errors
     /// [`Error::UnknownFormat`] naming the supported formats, [`Error::WrongKind`] for a folder,
@@ -53,7 +92,7 @@ impl Format {
             return Err(Error::WrongKind { path: path.to_path_buf(), expected: "file" });
         }
         let mut head = Vec::new();
-        file.take(16).read_to_end(&mut head).map_err(Error::io(path))?;
+        file.take(1024).read_to_end(&mut head).map_err(Error::io(path))?;
         if head.starts_with(npy::MAGIC) {
             return Ok(Self::Npy);
         }
@@ -78,93 +117,79 @@ impl Format {
     }
 }
 
-/// Reads a cube, with the metadata of the file or of a JSON file of the same stem.
+/// Opens a cube that stays on disk, with the metadata of the file or of a JSON file of the same
+/// stem.
 ///
-/// The JSON file may hold `wavelengths_nm`, `fwhm_nm`, `bad_bands` (lists, one entry a band),
-/// `nodata`, `scale`, `offset` and `geo`; every key is optional.
+/// The JSON file, beside `.npy` files, may hold `wavelengths_nm`, `fwhm_nm`, `bad_bands`,
+/// `band_names` (lists, one entry a band), `nodata`, `scale`, `offset`, `description` and `geo`;
+/// every key is optional.
 ///
 /// # Errors
 /// [`Error::UnknownFormat`] if the content is of no supported format, [`Error::Sidecar`] or
 /// [`Error::MetaLength`] if the metadata is wrong, and those of the format, such as
-/// [`Error::FileSize`], [`Error::UnsupportedDtype`], [`Error::NotACube`].
-pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Cube> {
+/// [`Error::FileSize`], [`Error::UnsupportedDtype`], [`Error::NotACube`], [`Error::Malformed`].
+pub fn open_reader(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Box<dyn CubeReader>> {
     let path = path.as_ref();
     match Format::sniff(path)? {
-        Format::Npy => {
-            let mut meta = read_sidecar(path)?;
-            let (data, source) = npy::read_cube(path, options.axes)?;
-            meta.source = Some(source);
-            meta.nodata = options.nodata.or(meta.nodata);
-            Cube::new(data, meta)
-        }
+        Format::Npy => Ok(Box::new(npy::MappedNpy::open_with(path, options)?)),
+        _ => Err(Format::unknown(path)),
     }
 }
 
-/// Writes a cube in the form that it was read from, or as the options say.
+/// Reads a cube whole. See [`open_reader`] for where its metadata come from.
+///
+/// # Errors
+/// Those of [`open_reader`] and of [`CubeReader::read`].
+pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Cube> {
+    read_all(&*open_reader(path, options)?)
+}
+
+/// Starts a file of a cube of `[bands, rows, cols]`, in the form that the metadata's source or the
+/// options say; its rows are given to the writer.
 ///
 /// The file appears whole or not at all: it is written under a temporary name in the same folder
 /// and renamed. Metadata that the format cannot hold goes to a JSON file of the same stem; keys
 /// of such a file that this crate does not know are kept.
 ///
 /// # Errors
-/// [`Error::UnknownFormat`] if neither options nor extension tell a format,
-/// [`Error::NanToInteger`] if NaN samples were to become integers and no nodata value stands for
-/// them, [`Error::Io`].
-pub fn save(cube: &Cube, path: impl AsRef<Path>, options: &SaveOptions) -> Result<()> {
+/// [`Error::UnknownFormat`] if neither options nor extension tell a format, [`Error::EmptyCube`],
+/// [`Error::MetaLength`] if the metadata does not fit, [`Error::Io`].
+pub fn create(
+    path: impl AsRef<Path>,
+    shape: [usize; 3],
+    meta: &CubeMeta,
+    options: &SaveOptions,
+) -> Result<Box<dyn CubeWriter>> {
     let path = path.as_ref();
+    meta.validate(shape[0])?;
     let format = match options.format {
         Some(format) => format,
         None => Format::from_extension(path)?,
     };
+    let options = options.for_source(meta, format);
     match format {
-        Format::Npy => {
-            let options = npy_options(cube, options);
-            let cleaned = without_nan(cube, path, options.dtype)?;
-            let view = cleaned.as_ref().map_or_else(|| cube.view(), |data| data.view());
-            write_atomically(
-                path,
-                |file| npy::write_to(file, view, options),
-                || write_sidecar(path, cube.meta()),
-            )
-        }
+        Format::Npy => Ok(Box::new(npy::NpyWriter::create(path, shape, meta, &options)?)),
+        _ => Err(Format::unknown(path)),
     }
 }
 
-fn npy_options(cube: &Cube, options: &SaveOptions) -> npy::NpyOptions {
-    let source = cube.meta().source.as_ref();
-    let custom = npy::NpyOptions::default();
-    let fortran = source.map_or(custom.fortran_order, |source| source.fortran_order);
-    let big = source.map_or(custom.big_endian, |source| source.big_endian);
-    let axes = source.map_or(custom.axes, |source| source.axes);
-    npy::NpyOptions {
-        dtype: options.dtype.or(source.map(|source| source.dtype)).unwrap_or(custom.dtype),
-        fortran_order: options.fortran_order.unwrap_or(fortran),
-        big_endian: options.big_endian.unwrap_or(big),
-        axes: options.axes.or(axes),
-    }
-}
-
-/// The samples with NaN replaced by nodata, if they are to become integers and any is NaN.
-fn without_nan(
-    cube: &Cube,
-    path: &Path,
-    dtype: SampleType,
-) -> Result<Option<ndarray::Array3<f32>>> {
-    if dtype.is_float() {
-        return Ok(None);
-    }
-    let count = cube.view().iter().filter(|v| v.is_nan()).count();
-    if count == 0 {
-        return Ok(None);
-    }
-    let nodata = cube.meta().nodata.map(|v| v as f32).filter(|v| !equals_nodata(*v, f32::NAN));
-    let nodata =
-        nodata.ok_or_else(|| Error::NanToInteger { path: path.to_path_buf(), count, dtype })?;
-    let mut data = cube.view().to_owned();
-    Zip::from(&mut data).par_for_each(|v| {
-        if v.is_nan() {
-            *v = nodata;
+/// Writes a cube in the form that it was read from, or as the options say. See [`create`] for what
+/// happens to the file and to its metadata.
+///
+/// # Errors
+/// Those of [`create`], and [`Error::NanToInteger`] if NaN samples were to become integers and no
+/// nodata value stands for them.
+pub fn save(cube: &Cube, path: impl AsRef<Path>, options: &SaveOptions) -> Result<()> {
+    let path = path.as_ref();
+    let writer = create(path, cube.view().dim().into(), cube.meta(), options)?;
+    let dtype = writer.dtype();
+    let stands_for_nan = cube.meta().nodata.is_some_and(|v| !equals_nodata(v as f32, f32::NAN));
+    if !dtype.is_float() && !stands_for_nan {
+        // All of them are counted before anything is written.
+        let count = cube.view().iter().filter(|v| v.is_nan()).count();
+        if count > 0 {
+            return Err(Error::NanToInteger { path: path.to_path_buf(), count, dtype });
         }
-    });
-    Ok(Some(data))
+    }
+    write_all(writer, cube.view())
 }

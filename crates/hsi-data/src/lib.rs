@@ -10,8 +10,10 @@ mod meta;
 mod normalize;
 pub mod npy;
 mod sample;
+mod samples;
 mod sidecar;
 mod splits;
+mod stream;
 pub mod synthetic;
 mod tiling;
 
@@ -21,11 +23,13 @@ pub use dataset::{
     SyntheticDataset,
 };
 pub use error::{Error, Result};
-pub use io::{OpenOptions, SaveOptions, open, save};
+pub use io::{OpenOptions, SaveOptions, create, open, open_reader, save};
 pub use loader::{Loader, LoaderConfig, LoaderPanic, shuffled};
-pub use meta::{Axes, CubeMeta, Format, GeoTags, SampleType, Source};
+pub use meta::{Axes, Compression, CubeMeta, Extra, Format, GeoTags, SampleType, Source};
 pub use normalize::{BandRange, NormMode};
 pub use npy::MappedNpy;
+pub use samples::{Element, Samples};
 pub use splits::{Split, SplitKind, SplitSource};
+pub use stream::{CubeReader, CubeWriter, rows_at_a_time};
 pub use synthetic::{SceneConfig, generate};
 pub use tiling::{Blender, Overlap, Tile, Tiling};

@@ -28,6 +28,10 @@ pub struct CubeMeta {
     pub offset: Option<f64>,
     /// Where the pixels lie on the Earth.
     pub geo: Option<GeoTags>,
+    /// Names of the bands.
+    pub band_names: Option<Vec<String>>,
+    /// What the cube is, in words.
+    pub description: Option<String>,
     /// The file that the cube was read from.
     pub source: Option<Source>,
 }
@@ -55,6 +59,7 @@ impl CubeMeta {
                 return Err(Error::Config { field, value: value.to_string(), reason });
             }
         }
+        self.band_names.as_ref().map_or(Ok(()), |list| length("band_names", list.len()))?;
         self.bad_bands.as_ref().map_or(Ok(()), |list| length("bad_bands", list.len()))
     }
 
@@ -65,13 +70,21 @@ impl CubeMeta {
 
     /// The metadata of some of the bands, in the given order. Indices out of range are left out.
     pub(crate) fn select_bands(&self, bands: &[usize]) -> Self {
-        fn pick<T: Copy>(list: Option<&Vec<T>>, bands: &[usize]) -> Option<Vec<T>> {
-            list.map(|list| bands.iter().filter_map(|&b| list.get(b).copied()).collect())
+        fn pick<T: Clone>(list: Option<&Vec<T>>, bands: &[usize]) -> Option<Vec<T>> {
+            list.map(|list| bands.iter().filter_map(|&b| list.get(b).cloned()).collect())
+        }
+        let mut source = self.source.clone();
+        for (_, extra) in source.iter_mut().flat_map(|source| &mut source.extras) {
+            if let Extra::PerBand(list) = extra {
+                *list = bands.iter().filter_map(|&b| list.get(b).cloned()).collect();
+            }
         }
         Self {
             wavelengths_nm: pick(self.wavelengths_nm.as_ref(), bands),
             fwhm_nm: pick(self.fwhm_nm.as_ref(), bands),
             bad_bands: pick(self.bad_bands.as_ref(), bands),
+            band_names: pick(self.band_names.as_ref(), bands),
+            source,
             ..self.clone()
         }
     }
@@ -126,6 +139,124 @@ pub struct Source {
     pub big_endian: bool,
     /// Order of the stored axes.
     pub axes: Axes,
+    /// How the samples are packed.
+    pub compression: Compression,
+    /// Bands, rows and columns that are packed together, in formats that cut cubes into strips,
+    /// tiles or chunks.
+    pub chunk: Option<[usize; 3]>,
+    /// Name of the variable, in formats that hold several.
+    pub variable: Option<String>,
+    /// What else the file says, in its own words: kept for writing the same format again.
+    pub extras: Vec<(String, Extra)>,
+}
+
+impl Source {
+    /// A plain little-endian file in band-first C order.
+    pub fn new(path: impl Into<PathBuf>, format: Format, dtype: SampleType) -> Self {
+        Self {
+            path: path.into(),
+            format,
+            dtype,
+            fortran_order: false,
+            big_endian: false,
+            axes: Axes::Bhw,
+            compression: Compression::None,
+            chunk: None,
+            variable: None,
+            extras: Vec::new(),
+        }
+    }
+}
+
+/// A piece of metadata that means nothing to this crate, in the words of its format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Extra {
+    /// Text.
+    Text(String),
+    /// Text, one a band.
+    PerBand(Vec<String>),
+    /// Bytes, with a number that says what they are (the type of a TIFF field, little-endian).
+    Bytes(u16, Vec<u8>),
+}
+
+/// How samples are packed in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// Deflate, in zlib's or gzip's wrapping, whichever is the format's.
+    Deflate {
+        /// From 1, fast, to 9, small.
+        level: u8,
+        /// Whether neighbours are subtracted (GeoTIFF) or bytes are shuffled (HDF5) first.
+        filter: bool,
+    },
+    /// LZW, in GeoTIFF.
+    Lzw {
+        /// Whether neighbours are subtracted first.
+        filter: bool,
+    },
+    /// Zstandard, in GeoTIFF.
+    Zstd {
+        /// From 1, fast, to 22, small.
+        level: u8,
+        /// Whether neighbours are subtracted first.
+        filter: bool,
+    },
+}
+
+impl Compression {
+    /// Whether samples are subtracted or shuffled before they are packed.
+    pub fn filter(self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Deflate { filter, .. } | Self::Lzw { filter } | Self::Zstd { filter, .. } => {
+                filter
+            }
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none")?,
+            Self::Deflate { level, .. } => write!(f, "deflate:{level}")?,
+            Self::Lzw { .. } => f.write_str("lzw")?,
+            Self::Zstd { level, .. } => write!(f, "zstd:{level}")?,
+        }
+        if self.filter() { f.write_str("+filter") } else { Ok(()) }
+    }
+}
+
+impl FromStr for Compression {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let unknown = || Error::Parse {
+            what: "compression",
+            value: text.to_owned(),
+            expected: "`none`, `deflate`, `deflate:LEVEL`, `lzw`, `zstd` or `zstd:LEVEL`, with \
+                       `+filter` for differences or shuffling",
+        };
+        let (method, filter) = match text.strip_suffix("+filter") {
+            Some(method) => (method, true),
+            None => (text, false),
+        };
+        let (name, level) = match method.split_once(':') {
+            Some((name, level)) => (name, Some(level.parse::<u8>().map_err(|_| unknown())?)),
+            None => (method, None),
+        };
+        match (name, level, level.unwrap_or(6)) {
+            ("none", None, _) if !filter => Ok(Self::None),
+            ("deflate", _, level @ 1..=9) => Ok(Self::Deflate { level, filter }),
+            ("lzw", None, _) => Ok(Self::Lzw { filter }),
+            ("zstd", _, level @ 1..=22) => Ok(Self::Zstd { level, filter }),
+            _ => Err(unknown()),
+        }
+    }
 }
 
 /// A file format of cubes.
@@ -135,24 +266,61 @@ pub struct Source {
 pub enum Format {
     /// NumPy's array file, with an optional JSON file of the same stem.
     Npy,
+    /// ENVI: a text header (`.hdr`) beside a file of samples.
+    Envi,
+    /// TIFF, with GDAL's metadata and geo keys.
+    Tiff,
+    /// A folder of EnMAP's: `*-METADATA.XML`, `*-SPECTRAL_IMAGE.TIF` and quality layers. Read
+    /// only.
+    EnMap,
+    /// HDF5.
+    Hdf5,
+    /// MATLAB's version 5 files.
+    Mat5,
+    /// MATLAB's version 7.3 files, which are HDF5.
+    Mat73,
 }
 
 impl Format {
-    /// All formats.
+    /// All formats that are supported.
     pub const ALL: &'static [Self] = &[Self::Npy];
 
     /// Name of the format, as shown to users.
     pub fn name(self) -> &'static str {
         match self {
             Self::Npy => "npy",
+            Self::Envi => "envi",
+            Self::Tiff => "tiff",
+            Self::EnMap => "enmap",
+            Self::Hdf5 => "hdf5",
+            Self::Mat5 => "mat5",
+            Self::Mat73 => "mat73",
         }
     }
 
-    /// File name extensions of the format, the first being the usual one.
+    /// File name extensions of the format, the first being the usual one. An extension belongs to
+    /// the first format that has it.
     pub fn extensions(self) -> &'static [&'static str] {
         match self {
             Self::Npy => &["npy"],
+            Self::Envi => &["img", "hdr", "bsq", "bil", "bip", "dat", "envi"],
+            Self::Tiff => &["tif", "tiff"],
+            Self::EnMap => &[],
+            Self::Hdf5 => &["h5", "hdf5", "he5", "nc"],
+            Self::Mat5 | Self::Mat73 => &["mat"],
         }
+    }
+}
+
+impl FromStr for Format {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.iter().find(|format| format.name() == text).copied().ok_or_else(|| Error::Parse {
+            what: "format",
+            value: text.to_owned(),
+            expected: "the name of a format that is read and written",
+        })
     }
 }
 
@@ -169,10 +337,12 @@ pub enum Axes {
     /// The custom of the format: band-first for `.npy`.
     #[default]
     Auto,
-    /// Bands, height, width.
+    /// Bands, height, width: ENVI's `bsq`.
     Bhw,
-    /// Height, width, bands.
+    /// Height, width, bands: pixel by pixel, ENVI's `bip`.
     Hwb,
+    /// Height, bands, width: line by line, ENVI's `bil`.
+    Hbw,
 }
 
 impl Axes {
@@ -180,6 +350,16 @@ impl Axes {
     #[must_use]
     pub fn or(self, custom: Self) -> Self {
         if self == Self::Auto { custom } else { self }
+    }
+
+    /// Axes of the cube (0 bands, 1 rows, 2 columns) in the order of the file; `Auto` is
+    /// band-first.
+    pub(crate) fn order(self) -> [usize; 3] {
+        match self {
+            Self::Auto | Self::Bhw => [0, 1, 2],
+            Self::Hwb => [1, 2, 0],
+            Self::Hbw => [1, 0, 2],
+        }
     }
 }
 
@@ -189,12 +369,13 @@ impl FromStr for Axes {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "auto" => Ok(Self::Auto),
-            "bhw" => Ok(Self::Bhw),
-            "hwb" => Ok(Self::Hwb),
+            "bhw" | "bsq" => Ok(Self::Bhw),
+            "hwb" | "bip" => Ok(Self::Hwb),
+            "hbw" | "bil" => Ok(Self::Hbw),
             _ => Err(Error::Parse {
                 what: "order of axes",
                 value: text.to_owned(),
-                expected: "`auto`, `bhw` or `hwb`",
+                expected: "`auto`, `bhw` (`bsq`), `hwb` (`bip`) or `hbw` (`bil`)",
             }),
         }
     }

@@ -18,8 +18,17 @@ use crate::atomic::write_atomically;
 use crate::error::{Error, Result};
 use crate::meta::{CubeMeta, GeoTags};
 
-const KEYS: [&str; 7] =
-    ["wavelengths_nm", "fwhm_nm", "nodata", "bad_bands", "scale", "offset", "geo"];
+const KEYS: [&str; 9] = [
+    "wavelengths_nm",
+    "fwhm_nm",
+    "nodata",
+    "bad_bands",
+    "scale",
+    "offset",
+    "geo",
+    "band_names",
+    "description",
+];
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -38,6 +47,10 @@ struct Sidecar {
     offset: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     geo: Option<GeoTags>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    band_names: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
 }
 
 /// A number, or the word `nan`, which JSON has no number for.
@@ -95,6 +108,8 @@ pub(crate) fn read_sidecar(array: &Path) -> Result<CubeMeta> {
         scale: sidecar.scale,
         offset: sidecar.offset,
         geo: sidecar.geo,
+        band_names: sidecar.band_names,
+        description: sidecar.description,
         source: None,
     })
 }
@@ -127,6 +142,8 @@ pub(crate) fn write_sidecar(array: &Path, meta: &CubeMeta) -> Result<()> {
         scale: meta.scale,
         offset: meta.offset,
         geo: meta.geo.clone(),
+        band_names: meta.band_names.clone(),
+        description: meta.description.clone(),
     };
     match serde_json::to_value(&sidecar) {
         Ok(Value::Object(fields)) => object.extend(fields),

@@ -12,10 +12,9 @@ use super::folder::{file_stem, sorted_entries};
 use crate::bands::{ENMAP_224_WAVELENGTHS_NM, ENMAP_BANDS, hyspecnet_202};
 use crate::cube::{Cube, check_finite, is_nodata_band};
 use crate::error::{Error, Result};
-use crate::io::OpenOptions;
+use crate::io::{OpenOptions, open_reader};
 use crate::meta::{CubeMeta, Format, equals_nodata};
-use crate::npy::MappedNpy;
-use crate::sidecar::read_sidecar;
+use crate::stream::CubeReader;
 
 /// Largest side of a sample when none is asked for.
 const DEFAULT_SIDE: usize = 128;
@@ -78,7 +77,7 @@ struct Pixels {
 #[derive(Debug)]
 enum Store {
     Memory(Arc<Cube>),
-    Disk(MappedNpy),
+    Disk(Box<dyn CubeReader>),
 }
 
 impl PatchDataset {
@@ -210,29 +209,24 @@ impl Dataset for PatchDataset {
 
 impl Pixels {
     fn on_disk(path: &Path, options: &CutOptions) -> Result<Self> {
-        match Format::sniff(path)? {
-            Format::Npy => {
-                let map = MappedNpy::open(path, options.open.axes)?;
-                let mut meta = read_sidecar(path)?;
-                meta.nodata = options.open.nodata.or(meta.nodata);
-                meta.validate(map.bands())?;
-                let keep = choose_bands(map.bands(), options.bands, || valid_bands_of(&map, &meta));
-                Ok(Self { name: file_stem(path), store: Store::Disk(map), meta, keep })
-            }
-        }
+        let reader = open_reader(path, &options.open)?;
+        let meta = reader.meta().clone();
+        let bands = reader.shape()[0];
+        let keep = choose_bands(bands, options.bands, || valid_bands_of(&*reader));
+        Ok(Self { name: file_stem(path), store: Store::Disk(reader), meta, keep })
     }
 
     fn all_bands(&self) -> usize {
         match &self.store {
             Store::Memory(cube) => cube.bands(),
-            Store::Disk(map) => map.bands(),
+            Store::Disk(reader) => reader.shape()[0],
         }
     }
 
     fn size(&self) -> (usize, usize) {
         match &self.store {
             Store::Memory(cube) => (cube.rows(), cube.cols()),
-            Store::Disk(map) => (map.rows(), map.cols()),
+            Store::Disk(reader) => (reader.shape()[1], reader.shape()[2]),
         }
     }
 
@@ -243,7 +237,7 @@ impl Pixels {
                 let window = view.slice(s![.., row..row + side, col..col + side]);
                 Ok(window.select(Axis(0), &self.keep))
             }
-            Store::Disk(map) => map.select(&self.keep, row..row + side, col..col + side),
+            Store::Disk(reader) => reader.read(&self.keep, row..row + side, col..col + side),
         }
     }
 
@@ -282,17 +276,19 @@ fn choose_bands(
 }
 
 /// [`Cube::valid_bands`] for a cube on disk, a band at a time.
-fn valid_bands_of(map: &MappedNpy, meta: &CubeMeta) -> Vec<usize> {
+fn valid_bands_of(reader: &dyn CubeReader) -> Vec<usize> {
+    let [bands, rows, cols] = reader.shape();
+    let meta = reader.meta();
     let bad = meta.bad_bands.as_deref().unwrap_or_default();
-    (0..map.bands())
+    (0..bands)
         .filter(|&band| bad.get(band) != Some(&true))
         .filter(|&band| {
             // Most bands are told from their first row.
             let nodata = |rows| {
-                let part = map.window(band..band + 1, 0..rows, 0..map.cols());
+                let part = reader.read(&[band], 0..rows, 0..cols);
                 part.is_ok_and(|part| is_nodata_band(part.index_axis(Axis(0), 0), meta.nodata))
             };
-            !(nodata(1) && nodata(map.rows()))
+            !(nodata(1) && nodata(rows))
         })
         .collect()
 }

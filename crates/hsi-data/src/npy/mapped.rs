@@ -1,60 +1,71 @@
 //! Windows of a `.npy` file that stays on disk.
 
-use std::fmt;
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-use ndarray::{Array3, Axis};
-use rayon::prelude::*;
+use ndarray::Array3;
 
 use super::header::{NpyInfo, open_checked};
-use super::layout::Layout;
-use super::read::source_of;
 use crate::cube::check_window;
 use crate::error::{Error, Result};
-use crate::meta::{Axes, Source};
-use crate::sample::decode;
+use crate::io::OpenOptions;
+use crate::meta::{Axes, CubeMeta, Format, SampleType, Source};
+use crate::sample::ByteOrder;
+use crate::samples::{RawLayout, Samples};
+use crate::sidecar::read_sidecar;
+use crate::stream::CubeReader;
 
-/// A memory-mapped three-axis `.npy` file, read window by window as `f32`.
+/// A three-axis `.npy` file, read window by window through memory maps.
 ///
-/// The file must not be shortened while it is mapped: the operating system then ends the program.
+/// The file must not be shortened while it is read: the operating system then ends the program.
+#[derive(Debug)]
 pub struct MappedNpy {
-    map: Mmap,
-    info: NpyInfo,
-    layout: Layout,
+    file: File,
     path: PathBuf,
-    axes: Axes,
+    info: NpyInfo,
+    layout: RawLayout,
+    meta: CubeMeta,
 }
 
 impl MappedNpy {
-    /// Maps a file.
+    /// Opens a file, without the JSON file beside it.
     ///
     /// # Errors
     /// Those of [`inspect`](super::inspect), [`Error::NotACube`], and [`Error::EmptyCube`].
     pub fn open(path: impl AsRef<Path>, axes: Axes) -> Result<Self> {
         let path = path.as_ref();
         let (file, info) = open_checked(path)?;
-        let layout = Layout::new(&info, axes, path)?;
-        // SAFETY: the map is read-only and its length was checked against the header; that nobody
-        // shortens the file meanwhile is the documented condition of every memory map.
-        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
-        Ok(Self { map, info, layout, path: path.to_path_buf(), axes })
+        let layout = layout_of(&info, axes, path)?;
+        let source = source_of(&info, path, axes);
+        let meta = CubeMeta { source: Some(source), ..CubeMeta::default() };
+        Ok(Self { file, path: path.to_path_buf(), info, layout, meta })
+    }
+
+    /// Opens a file with the metadata of the JSON file beside it.
+    pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> Result<Self> {
+        let mut mapped = Self::open(path, options.axes)?;
+        let mut meta = read_sidecar(path)?;
+        meta.validate(mapped.bands())?;
+        meta.nodata = options.nodata.or(meta.nodata);
+        meta.source = mapped.meta.source.take();
+        mapped.meta = meta;
+        Ok(mapped)
     }
 
     /// Number of bands.
     pub fn bands(&self) -> usize {
-        self.layout.dims[0]
+        self.layout.shape[0]
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.layout.dims[1]
+        self.layout.shape[1]
     }
 
     /// Number of columns.
     pub fn cols(&self) -> usize {
-        self.layout.dims[2]
+        self.layout.shape[2]
     }
 
     /// What the header says.
@@ -65,11 +76,6 @@ impl MappedNpy {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// How the file stores its samples.
-    pub fn source(&self) -> Source {
-        source_of(&self.info, &self.path, self.axes)
     }
 
     /// Reads a box of samples.
@@ -86,7 +92,7 @@ impl MappedNpy {
         cols: Range<usize>,
     ) -> Result<Array3<f32>> {
         check_window("bands", &bands, self.bands())?;
-        self.select(&bands.collect::<Vec<_>>(), rows, cols)
+        self.read(&bands.collect::<Vec<_>>(), rows, cols)
     }
 
     /// Reads a rectangle of pixels in some of the bands, in the given order.
@@ -95,42 +101,70 @@ impl MappedNpy {
     /// - output: `[bands.len(), rows.len(), cols.len()]`
     ///
     /// # Errors
-    /// [`Error::BandIndex`] for a band that is not there, [`Error::Window`] if a range is empty or
-    /// reaches over the edge.
+    /// [`Error::BandIndex`] for a band that is not there, [`Error::Window`] if a range or the list
+    /// of bands is empty or a range reaches over the edge.
     pub fn select(
         &self,
         bands: &[usize],
         rows: Range<usize>,
         cols: Range<usize>,
     ) -> Result<Array3<f32>> {
-        if let Some(&index) = bands.iter().find(|&&b| b >= self.bands()) {
-            return Err(Error::BandIndex { index, bands: self.bands() });
-        }
-        check_window("rows", &rows, self.rows())?;
-        check_window("columns", &cols, self.cols())?;
-        let size = self.info.dtype.size();
-        let [band_stride, row_stride, col_stride] = self.layout.strides().map(|s| s * size);
-        let samples = self.map.get(self.info.data_offset as usize..).unwrap_or_default();
-        let mut out = Array3::zeros((bands.len(), rows.len(), cols.len()));
-        out.axis_iter_mut(Axis(0)).into_par_iter().zip(bands).for_each(|(mut plane, &band)| {
-            for (mut line, row) in plane.axis_iter_mut(Axis(0)).zip(rows.clone()) {
-                let start = band * band_stride + row * row_stride + cols.start * col_stride;
-                let bytes = samples.get(start..).unwrap_or_default();
-                if let Some(line) = line.as_slice_mut() {
-                    decode(self.info.dtype, self.info.byte_order, bytes, col_stride, line);
-                }
-            }
-        });
-        Ok(out)
+        self.read(bands, rows, cols)
     }
 }
 
-impl fmt::Debug for MappedNpy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MappedNpy")
-            .field("path", &self.path)
-            .field("info", &self.info)
-            .field("axes", &self.axes)
-            .finish_non_exhaustive()
+impl CubeReader for MappedNpy {
+    fn shape(&self) -> [usize; 3] {
+        self.layout.shape
+    }
+
+    fn meta(&self) -> &CubeMeta {
+        &self.meta
+    }
+
+    fn dtype(&self) -> SampleType {
+        self.info.dtype
+    }
+
+    fn read_samples(
+        &self,
+        bands: &[usize],
+        rows: Range<usize>,
+        cols: Range<usize>,
+    ) -> Result<Samples> {
+        self.layout.read(&self.file, &self.path, bands, rows, cols)
+    }
+}
+
+/// Places the samples of a three-axis file in a cube.
+fn layout_of(info: &NpyInfo, axes: Axes, path: &Path) -> Result<RawLayout> {
+    let &[a, b, c] = info.shape.as_slice() else {
+        return Err(Error::NotACube { path: path.to_path_buf(), shape: info.shape.clone() });
+    };
+    let axes = axes.or(Axes::Bhw);
+    let mut shape = [0; 3];
+    for (axis, size) in axes.order().into_iter().zip([a, b, c]) {
+        shape[axis] = size;
+    }
+    let [bands, rows, cols] = shape;
+    if info.is_empty() {
+        return Err(Error::EmptyCube { bands, rows, cols });
+    }
+    Ok(RawLayout {
+        dtype: info.dtype,
+        big_endian: info.byte_order == ByteOrder::Big,
+        offset: info.data_offset,
+        shape,
+        order: RawLayout::order_of(axes, info.fortran_order),
+    })
+}
+
+/// How a file stores its samples.
+fn source_of(info: &NpyInfo, path: &Path, axes: Axes) -> Source {
+    Source {
+        fortran_order: info.fortran_order,
+        big_endian: info.byte_order == ByteOrder::Big,
+        axes: axes.or(Axes::Bhw),
+        ..Source::new(path, Format::Npy, info.dtype)
     }
 }

@@ -7,7 +7,6 @@
 //! - NumPy enhancement proposal 1, "A simple file format for NumPy arrays", versions 1.0 to 3.0.
 
 mod header;
-mod layout;
 mod mapped;
 mod read;
 mod write;
@@ -19,4 +18,4 @@ pub use read::read_cube;
 pub use write::{NpyOptions, write_array};
 
 pub(crate) use header::MAGIC;
-pub(crate) use write::write_to;
+pub(crate) use write::NpyWriter;

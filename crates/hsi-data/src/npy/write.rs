@@ -1,19 +1,20 @@
 //! Writing `.npy` files.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
-use ndarray::{Array3, ArrayView3, s};
+use ndarray::ArrayView3;
 
 use super::header::{NpyInfo, render_header};
-use super::layout::Layout;
-use crate::atomic::write_atomically;
+use crate::atomic::{PartialFile, write_atomically};
 use crate::error::{Error, Result};
-use crate::meta::{Axes, SampleType};
-use crate::sample::{ByteOrder, encode};
-
-/// Samples encoded at a time, about.
-const SLAB: usize = 1 << 20;
+use crate::io::SaveOptions;
+use crate::meta::{Axes, CubeMeta, SampleType};
+use crate::sample::ByteOrder;
+use crate::samples::{RawLayout, Samples};
+use crate::sidecar::write_sidecar;
+use crate::stream::{CubeWriter, RowCount, write_all};
 
 /// How samples are stored in a `.npy` file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,63 +49,98 @@ pub fn write_array(
     options: NpyOptions,
 ) -> Result<()> {
     let path = path.as_ref();
-    if !options.dtype.is_float() {
-        let count = data.iter().filter(|v| v.is_nan()).count();
-        if count > 0 {
-            let dtype = options.dtype;
-            return Err(Error::NanToInteger { path: path.to_path_buf(), count, dtype });
-        }
-    }
-    write_atomically(path, |file| write_to(file, data, options), || Ok(()))
-}
-
-/// Writes header and samples to an open file.
-pub(crate) fn write_to(
-    file: &mut impl Write,
-    data: ArrayView3<'_, f32>,
-    options: NpyOptions,
-) -> std::io::Result<()> {
-    let (bands, rows, cols) = data.dim();
-    let shape = match options.axes {
-        Axes::Hwb => vec![rows, cols, bands],
-        Axes::Auto | Axes::Bhw => vec![bands, rows, cols],
-    };
-    let byte_order = if options.big_endian { ByteOrder::Big } else { ByteOrder::Little };
-    let NpyOptions { dtype, fortran_order, axes, .. } = options;
-    let info = NpyInfo { shape, dtype, fortran_order, byte_order, data_offset: 0 };
-    file.write_all(&render_header(&info))?;
     if data.is_empty() {
-        return Ok(());
+        let header = header(data.dim().into(), options);
+        return write_atomically(path, |file| file.write_all(&render_header(&header)), || Ok(()));
     }
-    let layout = Layout::for_writing([bands, rows, cols], axes, fortran_order);
-    let view = data.permuted_axes(layout.order);
-    let plane = view.len() / view.dim().0;
-    let planes = (SLAB / plane).max(1);
-    let mut bytes = Vec::new();
-    for start in (0..view.dim().0).step_by(planes) {
-        let slab = view.slice(s![start..(start + planes).min(view.dim().0), .., ..]);
-        let copy;
-        let samples = if let Some(samples) = slab.as_slice() {
-            samples
-        } else {
-            copy = in_order(slab);
-            copy.as_slice().unwrap_or_default()
-        };
-        for part in samples.chunks(SLAB) {
-            bytes.clear();
-            encode(dtype, byte_order, part, &mut bytes);
-            file.write_all(&bytes)?;
-        }
-    }
-    Ok(())
+    write_all(Box::new(NpyWriter::start(path, data.dim().into(), options)?), data)
 }
 
-/// A copy in standard layout, made plane by plane of the axis that is slowest in memory.
-fn in_order(slab: ArrayView3<'_, f32>) -> Array3<f32> {
-    let mut copy = Array3::zeros(slab.raw_dim());
-    let slowest = slab.max_stride_axis();
-    for (mut to, from) in copy.axis_iter_mut(slowest).zip(slab.axis_iter(slowest)) {
-        to.assign(&from);
+fn header(shape: [usize; 3], options: NpyOptions) -> NpyInfo {
+    let NpyOptions { dtype, fortran_order, big_endian, axes } = options;
+    NpyInfo {
+        shape: axes.order().map(|axis| shape[axis]).to_vec(),
+        dtype,
+        fortran_order,
+        byte_order: if big_endian { ByteOrder::Big } else { ByteOrder::Little },
+        data_offset: 0,
     }
-    copy
+}
+
+/// A `.npy` file that is being written, and the JSON file beside it.
+#[derive(Debug)]
+pub(crate) struct NpyWriter {
+    partial: PartialFile,
+    layout: RawLayout,
+    rows: RowCount,
+    meta: CubeMeta,
+    sidecar: bool,
+}
+
+impl NpyWriter {
+    pub(crate) fn create(
+        path: &Path,
+        shape: [usize; 3],
+        meta: &CubeMeta,
+        options: &SaveOptions,
+    ) -> Result<Self> {
+        let custom = NpyOptions::default();
+        let options = NpyOptions {
+            dtype: options.dtype.unwrap_or(custom.dtype),
+            fortran_order: options.fortran_order.unwrap_or(custom.fortran_order),
+            big_endian: options.big_endian.unwrap_or(custom.big_endian),
+            axes: options.axes.or(custom.axes),
+        };
+        Ok(Self { meta: meta.clone(), sidecar: true, ..Self::start(path, shape, options)? })
+    }
+
+    fn start(path: &Path, shape: [usize; 3], options: NpyOptions) -> Result<Self> {
+        let rows = RowCount::new(shape)?;
+        let mut partial = PartialFile::create(path)?;
+        let header = render_header(&header(shape, options));
+        partial.file().write_all(&header).map_err(Error::io(path))?;
+        let layout = RawLayout {
+            dtype: options.dtype,
+            big_endian: options.big_endian,
+            offset: header.len() as u64,
+            shape,
+            order: RawLayout::order_of(options.axes, options.fortran_order),
+        };
+        Ok(Self { partial, layout, rows, meta: CubeMeta::default(), sidecar: false })
+    }
+}
+
+impl CubeWriter for NpyWriter {
+    fn shape(&self) -> [usize; 3] {
+        self.layout.shape
+    }
+
+    fn meta(&self) -> &CubeMeta {
+        &self.meta
+    }
+
+    fn dtype(&self) -> SampleType {
+        self.layout.dtype
+    }
+
+    fn path(&self) -> &Path {
+        self.partial.path()
+    }
+
+    fn write_samples(&mut self, samples: Samples) -> Result<()> {
+        let row = self.rows.take(samples.shape(), self.partial.path())?;
+        let samples = samples.cast(self.layout.dtype);
+        let file: &mut File = self.partial.file();
+        let written = self.layout.write_rows(file, row, &samples);
+        written.map_err(Error::io(self.partial.path()))
+    }
+
+    fn finish(self: Box<Self>) -> Result<()> {
+        self.rows.complete(self.partial.path())?;
+        self.partial.sync()?;
+        if self.sidecar {
+            write_sidecar(self.partial.path(), &self.meta)?;
+        }
+        self.partial.commit()
+    }
 }

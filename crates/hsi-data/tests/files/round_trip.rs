@@ -102,6 +102,8 @@ fn metadata_survives_and_stale_metadata_does_not() -> Result<()> {
             epsg: Some(32633),
             wkt: None,
         }),
+        band_names: Some(["blue", "green", "red"].map(str::to_owned).to_vec()),
+        description: Some("a ramp".to_owned()),
         source: None,
     };
     let cube = Cube::new(ramp((3, 2, 2)), meta.clone())?;
