@@ -11,8 +11,9 @@ use crate::conv_transpose2x2::ConvTranspose;
 use crate::conv3x3::Conv;
 use crate::linear::Linear;
 use crate::max_pool::MaxPool;
+use crate::packed::Sizes as PackedSizes;
 use crate::upsample::{Axis, Upsample};
-use crate::{Result, check};
+use crate::{PackedWeight, Result, check};
 
 /// See [`linear`](crate::linear()).
 ///
@@ -25,6 +26,21 @@ pub fn linear(xs: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Ten
         Some(bias) => ys.broadcast_add(bias)?,
         None => ys,
     })
+}
+
+/// See [`packed_linear`](crate::packed_linear). The dense copy that is made lives until the backward
+/// pass.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn packed_linear(
+    xs: &Tensor,
+    weight: &dyn PackedWeight,
+    bias: Option<&Tensor>,
+) -> Result<Tensor> {
+    PackedSizes::new(xs, weight, bias)?;
+    let dense = weight.dense()?.to_device(xs.device())?.to_dtype(xs.dtype())?;
+    linear(xs, &dense, bias)
 }
 
 /// See [`relu`](crate::relu).

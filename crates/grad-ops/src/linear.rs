@@ -110,7 +110,7 @@ fn product<T: Real>(a: Mat<'_, T>, b: Mat<'_, T>) -> Vec<T> {
 }
 
 /// The sum of all rows of `width` elements.
-fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
+pub(crate) fn column_sums<T: Real>(rows: &[T], width: usize) -> Vec<T> {
     let piece = (16 * PIECE / width).max(1) * width;
     let mut sums = vec![T::zero(); rows.len().div_ceil(piece) * width];
     sums.par_chunks_mut(width).zip(rows.par_chunks(piece)).for_each(|(sums, rows)| {

@@ -9,6 +9,7 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::Real;
+use super::tiles::tiles;
 
 /// A matrix in a slice: element `(i, j)` lies at `i * strides.0 + j * strides.1`.
 #[derive(Clone, Copy)]
@@ -54,7 +55,7 @@ impl<'a, T> Mat<'a, T> {
     }
 
     /// Some rows and columns of the matrix.
-    fn part(self, rows: Range<usize>, cols: Range<usize>) -> Self {
+    pub(crate) fn part(self, rows: Range<usize>, cols: Range<usize>) -> Self {
         let start = rows.start * self.strides.0 + cols.start * self.strides.1;
         let data = self.data.get(start..).unwrap_or_default();
         Self::strided(data, (rows.len(), cols.len()), self.strides)
@@ -62,7 +63,7 @@ impl<'a, T> Mat<'a, T> {
 }
 
 /// Number of elements from the first to the last of a matrix.
-fn extent(rows: usize, cols: usize, strides: (usize, usize)) -> usize {
+pub(super) fn extent(rows: usize, cols: usize, strides: (usize, usize)) -> usize {
     if rows == 0 || cols == 0 { 0 } else { (rows - 1) * strides.0 + (cols - 1) * strides.1 + 1 }
 }
 
@@ -96,7 +97,7 @@ pub(crate) fn product<T: Real>(to: Target<'_, T>, scale: T, a: Mat<'_, T>, b: Ma
 /// # Safety
 /// `to` must be valid for writing `a.rows` rows of `b.cols` elements at distance `stride` (for
 /// reading also, if `add` is set), with nobody else using those elements.
-unsafe fn raw_product<T: Real>(
+pub(super) unsafe fn raw_product<T: Real>(
     to: *mut T,
     stride: usize,
     add: bool,
@@ -130,18 +131,6 @@ unsafe fn raw_product<T: Real>(
     }
 }
 
-/// A pointer that several threads use for disjoint elements.
-struct Shared<T>(*mut T);
-
-// SAFETY: see the use in `parallel_product`.
-unsafe impl<T: Send> Sync for Shared<T> {}
-
-impl<T> Shared<T> {
-    fn get(&self) -> *mut T {
-        self.0
-    }
-}
-
 /// Computes `a · b` on the threads of the pool.
 pub(crate) fn parallel_product<T: Real>(to: Target<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>) {
     assert!(a.cols == b.rows && b.cols <= to.stride, "matrices do not fit");
@@ -150,13 +139,10 @@ pub(crate) fn parallel_product<T: Real>(to: Target<'_, T>, a: Mat<'_, T>, b: Mat
     if plan.terms > 1 {
         return split_sum(to, a, b, &plan);
     }
-    let shared = Shared(to.data.as_mut_ptr());
-    let (stride, add) = (to.stride, to.add);
-    plan.tiles().into_par_iter().for_each(|(rows, cols)| {
-        let offset = rows.start * stride + cols.start;
-        let (a, b) = (a.part(rows, 0..a.cols), b.part(0..b.rows, cols));
-        // SAFETY: the tiles do not overlap and lie within the target, which is borrowed mutably.
-        unsafe { raw_product(shared.get().add(offset), stride, add, T::one(), a, b) };
+    let add = to.add;
+    tiles(to.data, to.stride, (a.rows, b.cols), plan.tile).into_par_iter().for_each(|mut tile| {
+        let (a, b) = (a.part(tile.rows(), 0..a.cols), b.part(0..b.rows, tile.cols()));
+        tile.product(add, a, b);
     });
 }
 
@@ -185,7 +171,6 @@ fn split_sum<T: Real>(to: Target<'_, T>, a: Mat<'_, T>, b: Mat<'_, T>, plan: &Pl
 
 /// How a product is cut.
 struct Plan {
-    shape: (usize, usize),
     tile: (usize, usize),
     terms: usize,
 }
@@ -216,19 +201,7 @@ impl Plan {
         let terms = (wanted / (down * across)).clamp(1, (depth / 256).max(1));
         // Cutting the sums replaces the tiles: their partial results are whole products.
         let terms = if terms > 1 { wanted.clamp(1, (depth / 256).max(1)) } else { 1 };
-        Self { shape: (rows, cols), tile, terms }
-    }
-
-    fn tiles(&self) -> Vec<(Range<usize>, Range<usize>)> {
-        let (rows, cols) = self.shape;
-        let mut tiles = Vec::new();
-        for row in (0..rows).step_by(self.tile.0) {
-            for col in (0..cols).step_by(self.tile.1) {
-                let end = ((row + self.tile.0).min(rows), (col + self.tile.1).min(cols));
-                tiles.push((row..end.0, col..end.1));
-            }
-        }
-        tiles
+        Self { tile, terms }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod real;
 pub(crate) mod rows;
 pub(crate) mod simd;
 pub(crate) mod storage;
+pub(crate) mod tiles;
 pub(crate) mod unary;
 
 pub(crate) use real::Real;

@@ -18,6 +18,13 @@ pub(crate) trait Real: Float + WithDType + Default {
     /// The elements of a storage if it is of this type.
     fn elements_mut(storage: &mut CpuStorage) -> Option<&mut [Self]>;
 
+    /// Fills `out` with what `fill` writes in single precision, with the help of `scratch`.
+    fn from_single<E>(
+        out: &mut [Self],
+        scratch: &mut Vec<f32>,
+        fill: impl FnOnce(&mut [f32]) -> Result<(), E>,
+    ) -> Result<(), E>;
+
     /// `e^self` for a number that is not positive; what would underflow may come out as the
     /// smallest normal number.
     fn exp_negative<const FMA: bool>(self) -> Self;
@@ -58,6 +65,14 @@ impl Real for f32 {
             CpuStorage::F32(elements) => Some(elements),
             _ => None,
         }
+    }
+
+    fn from_single<E>(
+        out: &mut [Self],
+        _scratch: &mut Vec<f32>,
+        fill: impl FnOnce(&mut [f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        fill(out)
     }
 
     /// `2^n · e^r` with a polynomial fitted for `|r| <= ln 2 / 2` (relative error 3e-9 before
@@ -125,6 +140,19 @@ impl Real for f64 {
             CpuStorage::F64(elements) => Some(elements),
             _ => None,
         }
+    }
+
+    fn from_single<E>(
+        out: &mut [Self],
+        scratch: &mut Vec<f32>,
+        fill: impl FnOnce(&mut [f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        scratch.resize(out.len(), 0.0);
+        fill(scratch)?;
+        for (out, &x) in out.iter_mut().zip(scratch.iter()) {
+            *out = f64::from(x);
+        }
+        Ok(())
     }
 
     #[inline(always)]

@@ -1,7 +1,9 @@
 //! The operations and the shapes with which the tests run them.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor, Var};
-use grad_ops::{Result, composed};
+use grad_ops::{Bf16Weight, PackedWeight, Result, composed};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -40,6 +42,21 @@ fn linear(rows: &[usize], inner: usize, out: usize, bias: bool) -> Case {
         &shapes[..if bias { 3 } else { 2 }],
         |args| grad_ops::linear(&args[0], &args[1], args.get(2)),
         |args| composed::linear(&args[0], &args[1], args.get(2)),
+    )
+}
+
+/// The weight is no argument: it gets no gradient.
+fn packed_linear(rows: &[usize], inner: usize, out: usize, bias: bool) -> Case {
+    let xs = [rows, &[inner]].concat();
+    let shapes: &[&[usize]] = &[&xs, &[out]];
+    let weight: Arc<dyn PackedWeight> =
+        Arc::new(Bf16Weight::new(&normal(&[out, inner], 5)).unwrap());
+    let same = Arc::clone(&weight);
+    case(
+        &format!("packed_linear to {out}"),
+        &shapes[..if bias { 2 } else { 1 }],
+        move |args| grad_ops::packed_linear(&args[0], &weight, args.get(1)),
+        move |args| composed::packed_linear(&args[0], &*same, args.get(1)),
     )
 }
 
@@ -128,6 +145,9 @@ pub(crate) fn small() -> Vec<Case> {
         linear(&[2], 1, 1, true),
         linear(&[], 5, 3, false),
         linear(&[1, 1], 3, 17, false),
+        packed_linear(&[3, 5], 7, 4, true),
+        packed_linear(&[2], 1, 1, false),
+        packed_linear(&[], 5, 19, true),
         layer_norm(&[2, 3, 7]),
         layer_norm(&[35]),
         layer_norm(&[3, 2]),
@@ -165,6 +185,9 @@ pub(crate) fn large() -> Vec<Case> {
         linear(&[2, 550], 70, 90, true),
         linear(&[9001], 8, 9, true),
         linear(&[700], 65, 3, false),
+        packed_linear(&[2, 301], 70, 150, true),
+        packed_linear(&[3], 600, 530, false),
+        packed_linear(&[9], 530, 600, true),
         layer_norm(&[2, 301, 65]),
         attention(1, 301, 2, 16),
         attention(2, 70, 3, 5),
