@@ -135,9 +135,10 @@ impl SimpleBackend for Store {
             None => init.var(&s, dtype, dev)?.as_detached_tensor(),
         };
         assert_eq!(value.shape(), &s, "{name}");
-        let value = match peft_lora::is_adapter_parameter(name) {
-            true => Var::from_tensor(&value)?.into_inner(),
-            false => value,
+        let value = if peft_lora::is_adapter_parameter(name) {
+            Var::from_tensor(&value)?.into_inner()
+        } else {
+            value
         };
         tensors.insert(name.to_owned(), value.clone());
         Ok(value)

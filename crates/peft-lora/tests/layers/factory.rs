@@ -1,7 +1,7 @@
 //! What a factory adapts, how new adapters start, and how many numbers they hold.
 
 use candle_core::{DType, Tensor};
-use grad_ops::{Dense, LinearFactory, LinearLayer, LinearSpec};
+use grad_ops::{Dense, LinearFactory, LinearSpec, Parameter};
 use peft_lora::{Error, Form, LoraConfig, LoraFactory, Moment, Target};
 
 use crate::common::{Store, assert_close, normal, numbers};
@@ -21,7 +21,8 @@ fn build(factory: &dyn LinearFactory, store: &Store, depth: usize, dim: usize) -
             let layer = factory.linear(spec, vb.pp(path)).unwrap();
             assert_eq!((layer.in_features(), layer.out_features()), (inputs, outputs));
             let parameters = layer.parameters().into_iter();
-            trained += parameters.filter(|p| p.is_trainable()).map(|p| p.elements).sum::<usize>();
+            trained +=
+                parameters.filter(Parameter::is_trainable).map(|p| p.elements).sum::<usize>();
         }
     }
     trained

@@ -25,7 +25,9 @@ fn by_definition(case: &Case, adapter: &LayerAdapter, weight: &Tensor) -> Tensor
     if let Some(magnitude) = adapter.magnitude() {
         for (row, m) in rows.iter_mut().zip(magnitude.to_vec1::<f64>().unwrap()) {
             let norm = row.iter().map(|x| x * x).sum::<f64>().sqrt();
-            row.iter_mut().for_each(|x| *x *= m / norm);
+            for x in row {
+                *x *= m / norm;
+            }
         }
     }
     Tensor::new(rows, weight.device()).unwrap()
