@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use ndarray::parallel::prelude::*;
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, CowArray, Ix3};
 
 use crate::{Error, Result};
 
@@ -66,5 +66,25 @@ pub(crate) fn ensure_usable(cube: ArrayView3<'_, f32>) -> Result<()> {
     match values.indexed_iter().find(|(_, value)| !value.is_finite()) {
         Some(((row, col), &value)) => Err(Error::NonFinite { band, row, col, value }),
         None => Ok(()),
+    }
+}
+
+/// Returns a cube as bands x pixels.
+pub(crate) fn as_matrix<'a>(cube: &'a CowArray<'_, f32, Ix3>) -> ArrayView2<'a, f32> {
+    let (bands, rows, cols) = cube.dim();
+    let matrix = cube.view().into_shape_with_order((bands, rows * cols));
+    matrix.expect("the cube is in standard layout")
+}
+
+/// Returns a matrix of bands x pixels as a cube, unless values have left the range of f32.
+pub(crate) fn finish(
+    method: &'static str,
+    matrix: Array2<f32>,
+    dim: (usize, usize, usize),
+) -> Result<Array3<f32>> {
+    let cube = matrix.into_shape_with_order(dim).expect("the number of values is that of the cube");
+    match ensure_usable(cube.view()) {
+        Ok(()) => Ok(cube),
+        Err(_) => Err(Error::Overflow { method }),
     }
 }

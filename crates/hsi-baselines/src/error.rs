@@ -41,6 +41,40 @@ pub enum Error {
         /// Shape of the cube, `[bands, rows, cols]`.
         shape: [usize; 3],
     },
+    /// An array has another shape than what it is used with asks for.
+    #[error("expected an array of shape {expected:?}, got {got:?}")]
+    Shape {
+        /// The shape that fits.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        got: Vec<usize>,
+    },
+    /// A matrix has no decomposition, mostly because values have overflown.
+    #[error("{what} of a matrix of size {size} cannot be computed")]
+    Decomposition {
+        /// What was asked for.
+        what: &'static str,
+        /// The smaller extent of the matrix.
+        size: usize,
+    },
+    /// A parameter of a method is out of its range.
+    #[error("{method}: `{parameter}` should be {expected}, got {got}")]
+    Parameter {
+        /// Name of the method.
+        method: &'static str,
+        /// Name of the parameter.
+        parameter: &'static str,
+        /// The values that make sense.
+        expected: &'static str,
+        /// The value that was given.
+        got: f64,
+    },
+    /// The values of a cube are so large or so unequal that a method leaves the range of `f32`.
+    #[error("{method}: the result leaves the range of 32-bit numbers")]
+    Overflow {
+        /// Name of the method.
+        method: &'static str,
+    },
     /// A value is NaN or infinite.
     #[error("every value should be finite, got {value} at band {band}, row {row}, column {col}")]
     NonFinite {

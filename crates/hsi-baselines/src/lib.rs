@@ -3,11 +3,18 @@
 
 mod denoiser;
 mod error;
+mod hysime;
+pub mod linalg;
 mod median;
+mod noise;
 mod rank_set;
 mod registry;
+mod variant;
 
 pub use denoiser::Denoiser;
 pub use error::{Error, Result};
+pub use hysime::{Subspace, hysime};
 pub use median::MedianFilter;
+pub use noise::{NoiseEstimate, estimate_noise, noise_level};
 pub use registry::{by_name, names};
+pub use variant::Variant;

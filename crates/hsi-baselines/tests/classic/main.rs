@@ -1,0 +1,5 @@
+//! The methods that estimate the noise and shrink what is small, and their parts.
+#![allow(clippy::unwrap_used)]
+
+mod noise;
+mod support;
