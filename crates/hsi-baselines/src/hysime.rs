@@ -75,9 +75,11 @@ impl Subspace {
 /// ```
 /// use ndarray::Array3;
 ///
-/// // Two spectra in changing proportions.
+/// // Two spectra in changing proportions, and noise from a fixed sequence.
+/// let mut state = 1_u32;
 /// let cube = Array3::from_shape_fn((8, 20, 20), |(b, r, c)| {
-///     let noise = ((b * 31 + r * 17 + c * 7) % 13) as f32 / 13.0 - 0.5;
+///     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+///     let noise = (state >> 8) as f32 / (1 << 24) as f32 - 0.5;
 ///     r as f32 * 0.05 + (c * b) as f32 * 0.01 + 0.02 * noise
 /// });
 /// assert_eq!(hsi_baselines::hysime(cube.view())?.dimension(), 2);

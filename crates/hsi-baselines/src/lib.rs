@@ -10,6 +10,7 @@ mod noise;
 mod rank_set;
 mod registry;
 mod variant;
+pub mod wavelet;
 
 pub use denoiser::Denoiser;
 pub use error::{Error, Result};

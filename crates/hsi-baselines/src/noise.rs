@@ -43,6 +43,10 @@ impl NoiseEstimate {
     /// [`Error::Empty`] or [`Error::NonFinite`] for values that cannot be used.
     pub fn from_pixels(matrix: ArrayView2<'_, f32>) -> Result<Self> {
         ensure_usable(matrix.insert_axis(Axis(1)))?;
+        Self::from_usable(matrix)
+    }
+
+    fn from_usable(matrix: ArrayView2<'_, f32>) -> Result<Self> {
         let pixels = matrix.ncols();
         let means = matrix.map_axis(Axis(1), |band| {
             band.iter().map(|&x| f64::from(x)).sum::<f64>() / pixels as f64
@@ -64,13 +68,13 @@ impl NoiseEstimate {
             let relative = 1.0 / diagonal - ridge * row.dot(&row) / (diagonal * diagonal);
             norms[i] * norms[i] * relative.max(0.0)
         });
-        let sigma = Array1::from_shape_fn(norms.len(), |i| match pixels {
-            1 => energy[i].sqrt(),
-            _ => {
-                let mean = residual.row(i).dot(&means);
-                let centred = energy[i] - pixels as f64 * mean * mean;
-                (centred.max(0.0) / (pixels - 1) as f64).sqrt()
+        let sigma = Array1::from_shape_fn(norms.len(), |i| {
+            if pixels == 1 {
+                return energy[i].sqrt();
             }
+            let mean = residual.row(i).dot(&means);
+            let centred = energy[i] - pixels as f64 * mean * mean;
+            (centred.max(0.0) / (pixels - 1) as f64).sqrt()
         });
         Ok(Self { variance: energy / pixels as f64, sigma, pixels, moments, residual })
     }
@@ -151,7 +155,8 @@ impl NoiseEstimate {
 /// # Ok::<(), hsi_baselines::Error>(())
 /// ```
 pub fn estimate_noise(cube: ArrayView3<'_, f32>) -> Result<NoiseEstimate> {
-    NoiseEstimate::from_pixels(as_matrix(&cube.as_standard_layout()))
+    ensure_usable(cube)?;
+    NoiseEstimate::from_usable(as_matrix(&cube.as_standard_layout()))
 }
 
 /// Returns the noise level of a cube, the median over bands of the standard deviation.

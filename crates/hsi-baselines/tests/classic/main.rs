@@ -3,3 +3,4 @@
 
 mod noise;
 mod support;
+mod wavelet;

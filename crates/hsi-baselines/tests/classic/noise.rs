@@ -107,8 +107,8 @@ proptest! {
         seed in 0..1000u64,
     ) {
         let mut cube = with_noise(&scene(shape), 0.1, seed);
-        for b in 0..shape.0 {
-            match kinds[b] {
+        for (b, kind) in kinds.into_iter().enumerate().take(shape.0) {
+            match kind {
                 0 => cube.slice_mut(s![b, .., ..]).fill(0.0),
                 1 => cube.slice_mut(s![b, .., ..]).fill(0.7),
                 2 if b > 0 => {

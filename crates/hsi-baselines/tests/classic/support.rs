@@ -43,15 +43,6 @@ where
     worst / expected.iter().fold(f64::MIN_POSITIVE, |max, &x| max.max(x.into().abs()))
 }
 
-/// Mean over bands of the peak signal-to-noise ratio in dB, for values in [0, 1].
-pub(crate) fn psnr(clean: &Array3<f32>, estimate: &Array3<f32>) -> f64 {
-    let bands = clean.outer_iter().zip(estimate.outer_iter()).map(|(clean, estimate)| {
-        let squares = clean.iter().zip(&estimate).map(|(&a, &b)| f64::from(a - b).powi(2));
-        -10.0 * (squares.sum::<f64>() / clean.len() as f64).log10()
-    });
-    bands.sum::<f64>() / clean.dim().0 as f64
-}
-
 /// A generator of numbers in [0, 1).
 pub(crate) struct Numbers(u64);
 
