@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![allow(clippy::needless_pass_by_value)] // array views are small and taken by value, as in ndarray
 
+mod bm3d;
 mod denoiser;
 mod error;
 mod hysime;
@@ -12,6 +13,7 @@ mod registry;
 mod variant;
 pub mod wavelet;
 
+pub use bm3d::Bm3d;
 pub use denoiser::Denoiser;
 pub use error::{Error, Result};
 pub use hysime::{Subspace, hysime};
