@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cube::Cube;
+use crate::dataset::sorted_entries;
+use crate::envi;
 use crate::error::{Error, Result};
 use crate::meta::{Axes, Compression, CubeMeta, Format, SampleType, equals_nodata};
 use crate::npy;
@@ -28,7 +30,6 @@ pub struct OpenOptions {
 
 impl OpenOptions {
     /// Checks what a packed file says it unpacks to, before anything is allocated.
-    #[allow(dead_code, reason = "used by the formats that follow")]
     pub(crate) fn check_unpacked(&self, path: &Path, bytes: u64, file_len: u64) -> Result<()> {
         let limit = self.max_unpacked.unwrap_or((1 << 30).max(file_len.saturating_mul(64)));
         if bytes <= limit {
@@ -96,6 +97,10 @@ impl Format {
         if head.starts_with(npy::MAGIC) {
             return Ok(Self::Npy);
         }
+        // A file of bare samples has no mark: its header tells what it is.
+        if envi::is_header(path) || envi::header_beside(path).is_some() {
+            return Ok(Self::Envi);
+        }
         Err(Self::unknown(path))
     }
 
@@ -109,6 +114,18 @@ impl Format {
         let has =
             |format: &&Self| extension.as_deref().is_some_and(|e| format.extensions().contains(&e));
         Self::ALL.iter().find(has).copied().ok_or_else(|| Self::unknown(path))
+    }
+
+    /// The files of a folder whose extensions are those of cubes, sorted by name; of an ENVI file
+    /// the samples, not the header.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn files_in(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+        let files = sorted_entries(folder.as_ref(), false)?.into_iter();
+        let is_header =
+            |path: &Path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("hdr"));
+        Ok(files.filter(|path| Self::from_extension(path).is_ok() && !is_header(path)).collect())
     }
 
     fn unknown(path: &Path) -> Error {
@@ -132,6 +149,7 @@ pub fn open_reader(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Box<
     let path = path.as_ref();
     match Format::sniff(path)? {
         Format::Npy => Ok(Box::new(npy::MappedNpy::open_with(path, options)?)),
+        Format::Envi => Ok(Box::new(envi::EnviReader::open(path, options)?)),
         _ => Err(Format::unknown(path)),
     }
 }
@@ -169,6 +187,7 @@ pub fn create(
     let options = options.for_source(meta, format);
     match format {
         Format::Npy => Ok(Box::new(npy::NpyWriter::create(path, shape, meta, &options)?)),
+        Format::Envi => Ok(Box::new(envi::EnviWriter::create(path, shape, meta, &options)?)),
         _ => Err(Format::unknown(path)),
     }
 }

@@ -3,6 +3,7 @@ mod atomic;
 pub mod bands;
 mod cube;
 mod dataset;
+mod envi;
 mod error;
 mod io;
 mod loader;

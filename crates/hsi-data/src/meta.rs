@@ -283,7 +283,7 @@ pub enum Format {
 
 impl Format {
     /// All formats that are supported.
-    pub const ALL: &'static [Self] = &[Self::Npy];
+    pub const ALL: &'static [Self] = &[Self::Npy, Self::Envi];
 
     /// Name of the format, as shown to users.
     pub fn name(self) -> &'static str {

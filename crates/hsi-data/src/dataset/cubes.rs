@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Dataset;
-use super::folder::{file_stem, sorted_entries};
+use super::folder::file_stem;
 use crate::bands::{ENMAP_224_WAVELENGTHS_NM, ENMAP_BANDS, hyspecnet_202};
 use crate::cube::{Cube, check_finite, is_nodata_band};
 use crate::error::{Error, Result};
@@ -98,10 +98,7 @@ impl PatchDataset {
     /// the same number of bands.
     pub fn from_folder(folder: impl AsRef<Path>, options: &CutOptions) -> Result<Self> {
         let folder = folder.as_ref();
-        let files: Vec<PathBuf> = sorted_entries(folder, false)?
-            .into_iter()
-            .filter(|path| Format::from_extension(path).is_ok())
-            .collect();
+        let files = Format::files_in(folder)?;
         let cubes =
             files.iter().map(|path| Pixels::on_disk(path, options)).collect::<Result<Vec<_>>>()?;
         Self::build(cubes, folder, options)
@@ -125,7 +122,7 @@ impl PatchDataset {
         let none =
             |wanted: &str| Error::NoSamples { path: path.to_path_buf(), wanted: wanted.to_owned() };
         let shortest = cubes.iter().map(|cube| cube.size().0.min(cube.size().1)).min();
-        let shortest = shortest.ok_or_else(|| none("cube (`*.npy`)"))?;
+        let shortest = shortest.ok_or_else(|| none("cube"))?;
         let bands = cubes[0].keep.len();
         for cube in &cubes {
             if cube.keep.is_empty() {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 /// Entries of a folder that are files, or folders, sorted by name.
-pub(super) fn sorted_entries(folder: &Path, folders: bool) -> Result<Vec<PathBuf>> {
+pub(crate) fn sorted_entries(folder: &Path, folders: bool) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();

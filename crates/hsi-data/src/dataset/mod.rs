@@ -13,6 +13,8 @@ use ndarray::Array3;
 use crate::error::{Error, Result};
 use crate::splits::{Split, SplitKind};
 
+pub(crate) use folder::sorted_entries;
+
 pub use cubes::{BandSelection, CutOptions, PatchDataset};
 pub use hyspecnet::HySpecNet;
 pub use spec::{DataSpec, DatasetOptions};

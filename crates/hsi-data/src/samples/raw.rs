@@ -52,7 +52,6 @@ impl RawLayout {
     }
 
     /// Offset and all samples, in bytes; `None` if there are impossibly many.
-    #[allow(dead_code, reason = "used by the formats that follow")]
     pub(crate) fn file_len(&self) -> Option<u64> {
         let count = self.shape.iter().try_fold(1_u64, |n, &d| n.checked_mul(d as u64))?;
         // Room for the same samples in the widest type.
