@@ -2,14 +2,8 @@
 
 use candle_core::{DType, Tensor};
 
+use crate::names::{A, MAGNITUDE, pair_names};
 use crate::{Error, Form, Result};
-
-/// Name of the matrix that takes the input, below the path of its layer.
-pub(crate) const A: &str = "lora_A";
-/// Name of the matrix that gives the output.
-pub(crate) const B: &str = "lora_B";
-/// Name of the magnitudes of the outputs.
-pub(crate) const MAGNITUDE: &str = "lora_magnitude_vector";
 
 /// A pair of matrices for one slice of the outputs.
 #[derive(Debug, Clone)]
@@ -158,15 +152,11 @@ impl LayerAdapter {
         all
     }
 
-    /// The same adapter with tensors that are no variables and share no memory with these.
-    ///
-    /// # Errors
-    /// When the tensor library fails.
-    pub fn snapshot(&self) -> Result<Self> {
-        let copy = |tensor: &Tensor| tensor.detach().copy();
-        let pairs = self.pairs.iter().map(|pair| Ok(Pair { a: copy(&pair.a)?, b: copy(&pair.b)? }));
+    /// The same adapter with other tensors of the same shapes.
+    pub(crate) fn map(&self, f: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Self> {
+        let pairs = self.pairs.iter().map(|pair| Ok(Pair { a: f(&pair.a)?, b: f(&pair.b)? }));
         let pairs = pairs.collect::<Result<_>>()?;
-        let magnitude = self.magnitude.as_ref().map(copy).transpose()?;
+        let magnitude = self.magnitude.as_ref().map(f).transpose()?;
         Ok(Self { form: self.form.clone(), pairs, magnitude, ..*self })
     }
 
@@ -207,12 +197,4 @@ impl LayerAdapter {
 /// What cannot happen: `new` compares the number of pairs with that of the slices.
 fn missing() -> Error {
     Error::Missing { name: A.to_owned() }
-}
-
-/// Names of the matrices of a slice, below the path of the layer.
-pub(crate) fn pair_names(form: &Form, slice: usize) -> (String, String) {
-    match form {
-        Form::Plain => (format!("{A}.weight"), format!("{B}.weight")),
-        Form::Split { .. } => (format!("{A}.{slice}"), format!("{B}.{slice}")),
-    }
 }

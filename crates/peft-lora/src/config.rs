@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::{A, B, MAGNITUDE, MAX_SLICES};
 use crate::{Error, Result};
 
 /// Settings of low-rank adaptation.
@@ -113,9 +114,6 @@ impl Target {
     }
 }
 
-/// More slices than any fused layer has.
-const MAX_SLICES: usize = 64;
-
 impl LoraConfig {
     /// Separate pairs of rank `r` for query, key and value, and one for the projection after
     /// attention, with alpha 16 and dropout 0.1.
@@ -200,7 +198,7 @@ impl LoraConfig {
 
 /// Whether the full name of a parameter is that of a part of an adapter.
 pub fn is_adapter_parameter(name: &str) -> bool {
-    name.split('.').any(|part| matches!(part, "lora_A" | "lora_B" | "lora_magnitude_vector"))
+    name.split('.').any(|part| matches!(part, A | B | MAGNITUDE))
 }
 
 /// Whether `path` is `suffix` or ends in it after a dot.

@@ -73,6 +73,28 @@ pub enum Error {
         /// Name of the weight or parameter.
         name: String,
     },
+    /// An adapter of a layer that the configuration does not name.
+    #[error("`{layer}` has an adapter and is no target")]
+    UnknownTarget {
+        /// Path of the layer.
+        layer: String,
+    },
+    /// A name that does not begin as it should.
+    #[error("`{name}` does not begin with `{prefix}`")]
+    Prefix {
+        /// The name.
+        name: String,
+        /// What it should begin with.
+        prefix: String,
+    },
+    /// A tensor whose elements are no floating-point numbers.
+    #[error("`{name}` should hold floating-point numbers, got `{got:?}`")]
+    Dtype {
+        /// Name of the tensor.
+        name: String,
+        /// Its number type.
+        got: candle_core::DType,
+    },
     /// A tensor with numbers that are not finite.
     #[error("`{name}` holds numbers that are not finite")]
     NotFinite {

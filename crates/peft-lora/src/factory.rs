@@ -31,6 +31,11 @@ impl<'a, F: LinearFactory + ?Sized> LoraFactory<'a, F> {
         Ok(Self { inner, config, seed, moment, adapted: Mutex::default() })
     }
 
+    /// Settings of the adapters.
+    pub fn config(&self) -> &LoraConfig {
+        &self.config
+    }
+
     /// Paths of the layers that were adapted so far, sorted.
     pub fn adapted(&self) -> Vec<String> {
         self.adapted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()

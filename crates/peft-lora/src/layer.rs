@@ -7,8 +7,8 @@ use candle_nn::init::ZERO;
 use candle_nn::{Init, VarBuilder};
 use grad_ops::{LinearLayer, Parameter, linear};
 
-use crate::adapter::{MAGNITUDE, pair_names};
 use crate::dropout::Dropout;
+use crate::names::{MAGNITUDE, pair_names};
 use crate::{
     Error, LayerAdapter, LoraConfig, Merged, Moment, Pair, Result, Target, dora, low_rank,
 };

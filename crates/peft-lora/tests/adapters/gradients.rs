@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor, Var};
-use grad_ops::{Linear, LinearLayer};
-use peft_lora::{LayerAdapter, LoraLinear, Pair};
+use grad_ops::{Dense, Linear, LinearLayer};
+use peft_lora::{LayerAdapter, LoraConfig, LoraFactory, LoraLinear, Moment, Pair};
 
 use crate::common::{Case, normal, numbers};
+use crate::vit::{Vit, Weights};
 
 const STEP: f64 = 1e-5;
 
@@ -104,4 +105,39 @@ fn a_trained_base_is_trained_beside_its_adapter() {
     let layer = LoraLinear::new(base, variables(case).1).unwrap();
     let ys = layer.forward_t(&normal(&[7, case.inputs], 5), true).unwrap();
     assert!(objective(&ys).backward().unwrap().get(&weight).is_some());
+}
+
+#[test]
+fn a_whole_model_trains_its_adapters_only() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/vit.safetensors");
+    for use_dora in [false, true] {
+        let config = LoraConfig { use_dora, ..LoraConfig::all_linear(2) };
+        let factory = LoraFactory::new(&Dense, config, 3, Moment::new()).unwrap();
+        let weights = Weights::read(path.as_ref()).unwrap().builder(DType::F64);
+        let model = Vit::new(&factory, &weights).unwrap();
+        // With B at zero, A would get a gradient of zero.
+        for (name, tensor) in model.linear_tensors() {
+            if name.contains("lora_B") {
+                let value = normal(tensor.dims(), name.len() as u64);
+                Var::from_tensor(&tensor).unwrap().set(&value).unwrap();
+            }
+        }
+        let features = model.features(&normal(&[2, 5, 16, 16], 1), true).unwrap();
+        let grads = objective(&features).backward().unwrap();
+        let mut trained = 0;
+        for (name, tensor) in model.linear_tensors() {
+            let adapter = peft_lora::is_adapter_parameter(&name);
+            match grads.get(&tensor) {
+                Some(grad) => {
+                    let grad = numbers(grad);
+                    assert!(grad.iter().all(|x| x.is_finite()), "{name}");
+                    assert!(grad.iter().any(|&x| x != 0.0), "{name}");
+                }
+                None => assert!(!adapter, "{name} has no gradient"),
+            }
+            assert_eq!(grads.get(&tensor).is_some(), adapter, "{name}");
+            trained += usize::from(adapter);
+        }
+        assert_eq!(trained, 2 * (6 + 3 * 2) + if use_dora { 2 * 4 } else { 0 });
+    }
 }

@@ -1,11 +1,12 @@
-//! Adapted layers: values, gradients, dropout, and what a factory adapts.
+//! Adapted layers, and the files of their adapters.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-#[path = "../common/mod.rs"]
 mod common;
-
 mod dropout;
 mod factory;
+mod files;
 mod gradients;
 mod laws;
+#[path = "../../examples/vit/mod.rs"]
+mod vit;
