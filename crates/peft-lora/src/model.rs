@@ -33,7 +33,7 @@ pub struct MergedModel {
 
 impl AdapterState {
     /// Merges all adapters into the plain tensors of a model and puts the parameters of
-    /// `modules_to_save` in their places. See [`LayerAdapter::merge`].
+    /// `modules_to_save` in their places. See [`crate::LayerAdapter::merge`].
     ///
     /// # Errors
     /// [`Error::UnknownModule`] when the model has no such weight, [`Error::Shape`] when it is of
