@@ -91,6 +91,31 @@ pub enum Error {
         /// Rows that were given.
         got: usize,
     },
+    /// A file holds no array of the name that was asked for.
+    #[error("`{}` holds no array `{name}`; it holds {holds}", path.display())]
+    NoSuchArray {
+        /// The file.
+        path: PathBuf,
+        /// The name that was asked for.
+        name: String,
+        /// Names, classes and shapes of its arrays.
+        holds: String,
+    },
+    /// A file holds several arrays that could be meant, or none.
+    #[error(
+        "`{}`: {wanted} was expected, there are {found}; name one of its arrays: {holds}",
+        path.display()
+    )]
+    ChooseArray {
+        /// The file.
+        path: PathBuf,
+        /// What was expected, such as `one three-axis numeric array`.
+        wanted: &'static str,
+        /// `several` or `none`.
+        found: &'static str,
+        /// Names, classes and shapes of its arrays.
+        holds: String,
+    },
     /// The samples of a file are not real numbers of a supported width.
     #[error("`{}`: unsupported sample type `{descr}`", path.display())]
     UnsupportedDtype {

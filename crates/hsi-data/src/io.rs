@@ -9,8 +9,8 @@ use crate::dataset::sorted_entries;
 use crate::envi;
 use crate::error::{Error, Result};
 use crate::meta::{Axes, Compression, CubeMeta, Format, SampleType, equals_nodata};
-use crate::npy;
 use crate::stream::{CubeReader, CubeWriter, read_all, write_all};
+use crate::{hdf5, mat, npy};
 
 /// How a cube is read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,9 +97,20 @@ impl Format {
         if head.starts_with(npy::MAGIC) {
             return Ok(Self::Npy);
         }
+        let version = mat::version(&head);
+        match version {
+            Some(mat::Version::V73) => return Ok(Self::Mat73),
+            Some(mat::Version::V5(_)) => return Ok(Self::Mat5),
+            _ if hdf5::is_hdf5(path)? => return Ok(Self::Hdf5),
+            _ => {}
+        }
         // A file of bare samples has no mark: its header tells what it is.
         if envi::is_header(path) || envi::header_beside(path).is_some() {
             return Ok(Self::Envi);
+        }
+        // Refused by name when it is opened; its mark is a weak one.
+        if version == Some(mat::Version::V4) {
+            return Ok(Self::Mat5);
         }
         Err(Self::unknown(path))
     }
@@ -150,6 +161,8 @@ pub fn open_reader(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Box<
     match Format::sniff(path)? {
         Format::Npy => Ok(Box::new(npy::MappedNpy::open_with(path, options)?)),
         Format::Envi => Ok(Box::new(envi::EnviReader::open(path, options)?)),
+        Format::Mat5 => Ok(Box::new(mat::open(path, options)?)),
+        format @ (Format::Mat73 | Format::Hdf5) => Ok(Box::new(hdf5::open(path, format, options)?)),
         _ => Err(Format::unknown(path)),
     }
 }
@@ -188,6 +201,10 @@ pub fn create(
     match format {
         Format::Npy => Ok(Box::new(npy::NpyWriter::create(path, shape, meta, &options)?)),
         Format::Envi => Ok(Box::new(envi::EnviWriter::create(path, shape, meta, &options)?)),
+        Format::Mat5 => Ok(Box::new(mat::MatWriter::create(path, shape, meta, &options)?)),
+        Format::Mat73 | Format::Hdf5 => {
+            Ok(Box::new(hdf5::Hdf5Writer::create(path, format, shape, meta, &options)?))
+        }
         _ => Err(Format::unknown(path)),
     }
 }

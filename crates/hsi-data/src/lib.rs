@@ -1,12 +1,16 @@
 #![doc = include_str!("../README.md")]
+mod arrays;
 mod atomic;
 pub mod bands;
 mod cube;
 mod dataset;
 mod envi;
 mod error;
+mod fault;
+mod hdf5;
 mod io;
 mod loader;
+mod mat;
 mod meta;
 mod normalize;
 pub mod npy;
@@ -18,6 +22,7 @@ mod stream;
 pub mod synthetic;
 mod tiling;
 
+pub use arrays::{StoredArray, contents, read_matrix};
 pub use cube::Cube;
 pub use dataset::{
     BandSelection, CutOptions, DataSpec, Dataset, DatasetOptions, HySpecNet, PatchDataset, Subset,

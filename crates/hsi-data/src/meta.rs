@@ -89,6 +89,23 @@ impl CubeMeta {
         }
     }
 
+    /// This metadata, and what `other` says where this one says nothing.
+    #[must_use]
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            wavelengths_nm: self.wavelengths_nm.or(other.wavelengths_nm),
+            fwhm_nm: self.fwhm_nm.or(other.fwhm_nm),
+            nodata: self.nodata.or(other.nodata),
+            bad_bands: self.bad_bands.or(other.bad_bands),
+            scale: self.scale.or(other.scale),
+            offset: self.offset.or(other.offset),
+            geo: self.geo.or(other.geo),
+            band_names: self.band_names.or(other.band_names),
+            description: self.description.or(other.description),
+            source: self.source.or(other.source),
+        }
+    }
+
     /// The metadata of a window that starts at a row and column.
     pub(crate) fn shifted(&self, row: usize, col: usize) -> Self {
         let mut meta = self.clone();
@@ -283,7 +300,7 @@ pub enum Format {
 
 impl Format {
     /// All formats that are supported.
-    pub const ALL: &'static [Self] = &[Self::Npy, Self::Envi];
+    pub const ALL: &'static [Self] = &[Self::Npy, Self::Envi, Self::Mat5, Self::Mat73, Self::Hdf5];
 
     /// Name of the format, as shown to users.
     pub fn name(self) -> &'static str {

@@ -13,7 +13,7 @@ use crate::meta::{Axes, SampleType, equals_nodata};
 
 pub(crate) use copy::{in_order, standard};
 pub use element::Element;
-pub(crate) use raw::RawLayout;
+pub(crate) use raw::{RawLayout, check_selection};
 
 /// A block of samples `[bands, rows, cols]` in the type that they are stored in.
 ///

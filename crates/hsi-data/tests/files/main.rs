@@ -1,9 +1,13 @@
 //! Files: what is read, what is written, and what is refused.
 
+mod arrays_round_trip;
 mod cube;
 mod envi;
 mod golden;
+mod hdf5;
 mod hostile;
+mod mat;
+mod mutation;
 mod round_trip;
 
 use std::path::PathBuf;
