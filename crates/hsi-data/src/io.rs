@@ -43,7 +43,8 @@ impl OpenOptions {
 /// cube without one (for `.npy`: little-endian `f4`, C order, band-first).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SaveOptions {
-    /// File format; by default that of the file name's extension.
+    /// File format; by default that of the file name's extension, and of several with the same
+    /// extension that of the source.
     pub format: Option<Format>,
     /// Type of the samples; integers are rounded (ties to even) and clamped to their range.
     pub dtype: Option<SampleType>,
@@ -127,6 +128,17 @@ impl Format {
         Self::ALL.iter().find(has).copied().ok_or_else(|| Self::unknown(path))
     }
 
+    /// The format of a file that is written: that of the cube's source if the extension is one of
+    /// its, as `.mat` is of both of MATLAB's, else that of the extension.
+    fn for_writing(path: &Path, meta: &CubeMeta) -> Result<Self> {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let source = meta.source.as_ref().map(|source| source.format);
+        let same = source.filter(|format| {
+            extension.as_deref().is_some_and(|e| format.extensions().contains(&e))
+        });
+        same.map_or_else(|| Self::from_extension(path), Ok)
+    }
+
     /// The files of a folder whose extensions are those of cubes, sorted by name; of an ENVI file
     /// the samples, not the header.
     ///
@@ -195,7 +207,7 @@ pub fn create(
     meta.validate(shape[0])?;
     let format = match options.format {
         Some(format) => format,
-        None => Format::from_extension(path)?,
+        None => Format::for_writing(path, meta)?,
     };
     let options = options.for_source(meta, format);
     match format {

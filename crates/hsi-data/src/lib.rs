@@ -2,6 +2,7 @@
 mod arrays;
 mod atomic;
 pub mod bands;
+mod convert;
 mod cube;
 mod dataset;
 mod envi;
@@ -18,11 +19,13 @@ mod sample;
 mod samples;
 mod sidecar;
 mod splits;
+mod statistics;
 mod stream;
 pub mod synthetic;
 mod tiling;
 
 pub use arrays::{StoredArray, contents, read_matrix};
+pub use convert::{ConvertOptions, Converted, Scaling, convert};
 pub use cube::Cube;
 pub use dataset::{
     BandSelection, CutOptions, DataSpec, Dataset, DatasetOptions, HySpecNet, PatchDataset, Subset,
@@ -36,6 +39,7 @@ pub use normalize::{BandRange, NormMode};
 pub use npy::MappedNpy;
 pub use samples::{Element, Samples};
 pub use splits::{Split, SplitKind, SplitSource};
+pub use statistics::{Statistics, statistics};
 pub use stream::{CubeReader, CubeWriter, rows_at_a_time};
 pub use synthetic::{SceneConfig, generate};
 pub use tiling::{Blender, Overlap, Tile, Tiling};

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+pub use crate::sample::SampleType;
 
 /// Metadata of a cube. Every list has one entry a band.
 ///
@@ -395,92 +396,5 @@ impl FromStr for Axes {
                 expected: "`auto`, `bhw` (`bsq`), `hwb` (`bip`) or `hbw` (`bil`)",
             }),
         }
-    }
-}
-
-/// Type of a stored sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SampleType {
-    /// One byte, zero or one.
-    Bool,
-    /// Unsigned, 8 bits.
-    U8,
-    /// Unsigned, 16 bits.
-    U16,
-    /// Unsigned, 32 bits; values above 2^24 are rounded in a cube.
-    U32,
-    /// Unsigned, 64 bits; values above 2^24 are rounded in a cube.
-    U64,
-    /// Signed, 8 bits.
-    I8,
-    /// Signed, 16 bits.
-    I16,
-    /// Signed, 32 bits; magnitudes above 2^24 are rounded in a cube.
-    I32,
-    /// Signed, 64 bits; magnitudes above 2^24 are rounded in a cube.
-    I64,
-    /// IEEE half precision.
-    F16,
-    /// IEEE single precision.
-    F32,
-    /// IEEE double precision; rounded to single precision in a cube.
-    F64,
-}
-
-impl SampleType {
-    /// All types.
-    pub const ALL: [Self; 12] = [
-        Self::Bool,
-        Self::U8,
-        Self::U16,
-        Self::U32,
-        Self::U64,
-        Self::I8,
-        Self::I16,
-        Self::I32,
-        Self::I64,
-        Self::F16,
-        Self::F32,
-        Self::F64,
-    ];
-
-    /// Bytes of one sample.
-    pub fn size(self) -> usize {
-        match self {
-            Self::Bool | Self::U8 | Self::I8 => 1,
-            Self::U16 | Self::I16 | Self::F16 => 2,
-            Self::U32 | Self::I32 | Self::F32 => 4,
-            Self::U64 | Self::I64 | Self::F64 => 8,
-        }
-    }
-
-    /// Whether the type is a floating-point one.
-    pub fn is_float(self) -> bool {
-        matches!(self, Self::F16 | Self::F32 | Self::F64)
-    }
-
-    /// NumPy's kind and size, such as `f4`.
-    pub fn numpy_code(self) -> &'static str {
-        match self {
-            Self::Bool => "b1",
-            Self::U8 => "u1",
-            Self::U16 => "u2",
-            Self::U32 => "u4",
-            Self::U64 => "u8",
-            Self::I8 => "i1",
-            Self::I16 => "i2",
-            Self::I32 => "i4",
-            Self::I64 => "i8",
-            Self::F16 => "f2",
-            Self::F32 => "f4",
-            Self::F64 => "f8",
-        }
-    }
-}
-
-impl fmt::Display for SampleType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.numpy_code())
     }
 }

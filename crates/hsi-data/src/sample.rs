@@ -1,7 +1,11 @@
-//! Samples between their stored form and `f32`.
+//! Types of stored samples, and their byte order.
 
-use crate::meta::SampleType;
-use crate::samples::{Element, with_dtype};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
 
 /// Byte order of stored samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,27 +16,112 @@ pub enum ByteOrder {
     Big,
 }
 
-/// Decodes every `stride`-th byte position of `bytes`, from the first, into `out`.
-///
-/// Stops at the end of whichever is shorter.
-#[allow(dead_code, reason = "used by the formats that follow")]
-pub(crate) fn decode(
-    dtype: SampleType,
-    order: ByteOrder,
-    bytes: &[u8],
-    stride: usize,
-    out: &mut [f32],
-) {
-    with_dtype!(dtype, T => T::decode_f32(bytes, stride, order == ByteOrder::Big, out));
+/// Type of a stored sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SampleType {
+    /// One byte, zero or one.
+    Bool,
+    /// Unsigned, 8 bits.
+    U8,
+    /// Unsigned, 16 bits.
+    U16,
+    /// Unsigned, 32 bits; values above 2^24 are rounded in a cube.
+    U32,
+    /// Unsigned, 64 bits; values above 2^24 are rounded in a cube.
+    U64,
+    /// Signed, 8 bits.
+    I8,
+    /// Signed, 16 bits.
+    I16,
+    /// Signed, 32 bits; magnitudes above 2^24 are rounded in a cube.
+    I32,
+    /// Signed, 64 bits; magnitudes above 2^24 are rounded in a cube.
+    I64,
+    /// IEEE half precision.
+    F16,
+    /// IEEE single precision.
+    F32,
+    /// IEEE double precision; rounded to single precision in a cube.
+    F64,
 }
 
-/// Appends the stored form of the samples to `bytes`.
-#[allow(dead_code, reason = "used by the formats that follow")]
-pub(crate) fn encode(dtype: SampleType, order: ByteOrder, samples: &[f32], bytes: &mut Vec<u8>) {
-    with_dtype!(dtype, T => {
-        for part in samples.chunks(1 << 12) {
-            let part: Vec<T> = part.iter().map(|&v| <T as Element>::from_f32(v)).collect();
-            T::encode(&part, order == ByteOrder::Big, bytes);
+impl SampleType {
+    /// All types.
+    pub const ALL: [Self; 12] = [
+        Self::Bool,
+        Self::U8,
+        Self::U16,
+        Self::U32,
+        Self::U64,
+        Self::I8,
+        Self::I16,
+        Self::I32,
+        Self::I64,
+        Self::F16,
+        Self::F32,
+        Self::F64,
+    ];
+
+    /// Bytes of one sample.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Bool | Self::U8 | Self::I8 => 1,
+            Self::U16 | Self::I16 | Self::F16 => 2,
+            Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::U64 | Self::I64 | Self::F64 => 8,
         }
-    });
+    }
+
+    /// Whether the type is a floating-point one.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::F16 | Self::F32 | Self::F64)
+    }
+
+    /// NumPy's kind and size, such as `f4`.
+    pub fn numpy_code(self) -> &'static str {
+        match self {
+            Self::Bool => "b1",
+            Self::U8 => "u1",
+            Self::U16 => "u2",
+            Self::U32 => "u4",
+            Self::U64 => "u8",
+            Self::I8 => "i1",
+            Self::I16 => "i2",
+            Self::I32 => "i4",
+            Self::I64 => "i8",
+            Self::F16 => "f2",
+            Self::F32 => "f4",
+            Self::F64 => "f8",
+        }
+    }
+}
+
+impl FromStr for SampleType {
+    type Err = Error;
+
+    /// NumPy's kind and size, such as `f4`, or a name such as `float32`.
+    fn from_str(text: &str) -> Result<Self> {
+        let named = |dtype: &&Self| {
+            let bits = dtype.size() * 8;
+            match dtype.numpy_code().as_bytes()[0] {
+                b'b' => text == "bool",
+                b'u' => text == format!("uint{bits}"),
+                b'i' => text == format!("int{bits}"),
+                _ => text == format!("float{bits}"),
+            }
+        };
+        let found = Self::ALL.iter().find(|dtype| dtype.numpy_code() == text || named(dtype));
+        found.copied().ok_or_else(|| Error::Parse {
+            what: "sample type",
+            value: text.to_owned(),
+            expected: "`u1`, `u2`, `u4`, `u8`, `i1`, `i2`, `i4`, `i8`, `f2`, `f4`, `f8`, `b1`, or                        a name such as `float32`",
+        })
+    }
+}
+
+impl fmt::Display for SampleType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.numpy_code())
+    }
 }

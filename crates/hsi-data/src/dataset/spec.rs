@@ -58,8 +58,12 @@ pub struct DatasetOptions {
     pub seed: u64,
     /// Order of the axes of cube files.
     pub axes: Axes,
-    /// Nodata value of cube files, in place of what their JSON says.
+    /// Nodata value of cube files, in place of what they say.
     pub nodata: Option<f64>,
+    /// Name of the variable, for files that hold several.
+    pub variable: Option<String>,
+    /// Rows and columns of cubes that are stored as matrices of pixels.
+    pub reshape: Option<(usize, usize)>,
     /// Which bands of cube files are kept.
     pub band_selection: BandSelection,
 }
@@ -91,6 +95,8 @@ impl DataSpec {
             open: OpenOptions {
                 axes: options.axes,
                 nodata: options.nodata,
+                variable: options.variable.clone(),
+                reshape: options.reshape,
                 ..OpenOptions::default()
             },
         };

@@ -231,6 +231,16 @@ impl Samples {
     }
 }
 
+/// A value as a sample of a floating-point type has it: 0.1 becomes the nearest `f32`. Integers are
+/// left as they are.
+pub(crate) fn stored_value(value: f64, dtype: SampleType) -> f64 {
+    match dtype {
+        SampleType::F16 => f16::from_f64(value).to_f64(),
+        SampleType::F32 => f64::from(value as f32),
+        _ => value,
+    }
+}
+
 /// Where each axis of the cube stands in an order of axes.
 pub(crate) fn inverse(order: [usize; 3]) -> [usize; 3] {
     let mut places = [0; 3];
