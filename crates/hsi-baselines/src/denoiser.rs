@@ -48,6 +48,24 @@ pub trait Denoiser: Send + Sync + Debug {
     /// [`Error::Empty`] or [`Error::NonFinite`] for a cube that cannot be denoised, and what the
     /// method has to say about its parameters.
     fn denoise(&self, noisy: ArrayView3<'_, f32>) -> Result<Array3<f32>>;
+
+    /// Returns a better estimate as a stage of a [`Chain`](crate::Chain), which also shows it the
+    /// cube that the chain began with.
+    ///
+    /// Denoises `estimate` where a method does not say otherwise.
+    ///
+    /// # Shapes
+    /// `estimate`, `noisy` and the result: `[bands, rows, cols]`.
+    ///
+    /// # Errors
+    /// As [`denoise`](Self::denoise).
+    fn refine(
+        &self,
+        estimate: ArrayView3<'_, f32>,
+        _noisy: ArrayView3<'_, f32>,
+    ) -> Result<Array3<f32>> {
+        self.denoise(estimate)
+    }
 }
 
 /// Checks that a cube has values and that all are finite.

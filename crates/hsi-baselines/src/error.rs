@@ -21,7 +21,7 @@ pub enum Error {
         /// Name of the baseline.
         baseline: &'static str,
         /// The form that is understood.
-        form: &'static str,
+        form: String,
         /// The parameters that were given.
         got: String,
     },

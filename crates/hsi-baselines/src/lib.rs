@@ -2,22 +2,25 @@
 #![allow(clippy::needless_pass_by_value)] // array views are small and taken by value, as in ndarray
 
 mod bm3d;
+mod chain;
 mod denoiser;
 mod error;
 mod hysime;
 pub mod linalg;
 mod median;
 mod noise;
+mod options;
 mod rank_set;
 mod registry;
 mod variant;
 pub mod wavelet;
 
 pub use bm3d::Bm3d;
+pub use chain::Chain;
 pub use denoiser::Denoiser;
 pub use error::{Error, Result};
 pub use hysime::{Subspace, hysime};
 pub use median::MedianFilter;
 pub use noise::{NoiseEstimate, estimate_noise, noise_level};
-pub use registry::{by_name, names};
+pub use registry::{Entry, all, by_name, names, split_descriptions};
 pub use variant::Variant;

@@ -11,11 +11,14 @@ use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 
 use crate::denoiser::ensure_usable;
+use crate::options::{Method, Setting};
 use crate::rank_set::RankSet;
 use crate::{Denoiser, Error, Result};
 
 /// Largest extent of a window along an axis.
 const MAX_EXTENT: usize = 255;
+/// How a window is written.
+const FORM: &str = "median[:ROWSxCOLSxBANDS]";
 /// Extents of a tile across the direction of sliding.
 const TILE: usize = 16;
 /// Extent of a tile along the direction of sliding.
@@ -55,9 +58,6 @@ impl Default for MedianFilter {
 }
 
 impl MedianFilter {
-    pub(crate) const NAME: &'static str = "median";
-    pub(crate) const FORM: &'static str = "median[:ROWSxCOLSxBANDS]";
-
     /// Checks that every extent of the window is odd and at most 255.
     ///
     /// # Errors
@@ -84,8 +84,11 @@ impl FromStr for MedianFilter {
 
     /// Reads a window written `ROWSxCOLSxBANDS` and validates it.
     fn from_str(text: &str) -> Result<Self> {
-        let wrong =
-            || Error::Parameters { baseline: Self::NAME, form: Self::FORM, got: text.to_owned() };
+        let wrong = || Error::Parameters {
+            baseline: Self::NAME,
+            form: FORM.to_owned(),
+            got: text.to_owned(),
+        };
         let extents: Vec<usize> = text
             .split(['x', 'X'])
             .map(|extent| extent.trim().parse().map_err(|_| wrong()))
@@ -96,6 +99,24 @@ impl FromStr for MedianFilter {
         let filter = Self { rows, cols, bands };
         filter.validate()?;
         Ok(filter)
+    }
+}
+
+impl Method for MedianFilter {
+    const NAME: &'static str = "median";
+    const ABOUT: &'static str = "median of a window of pixels and bands";
+
+    fn settings(&mut self) -> Vec<(&'static str, &mut dyn Setting)> {
+        vec![("rows", &mut self.rows), ("cols", &mut self.cols), ("bands", &mut self.bands)]
+    }
+
+    fn check(&self) -> Result<()> {
+        self.validate()
+    }
+
+    fn read_bare(&mut self, text: &str) -> Result<bool> {
+        *self = text.parse()?;
+        Ok(true)
     }
 }
 

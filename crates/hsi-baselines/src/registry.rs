@@ -1,28 +1,116 @@
 //! The baselines by name, for command lines.
 
-use crate::{Denoiser, Error, MedianFilter, Result};
+use crate::options::{self, Method};
+use crate::{Chain, Denoiser, Error, MedianFilter, Result};
 
-/// Returns the names that [`by_name`] knows.
-pub fn names() -> &'static [&'static str] {
-    &[MedianFilter::NAME]
+/// What [`by_name`] knows, in the order of tables.
+const ENTRIES: &[Entry] = &[Entry::of::<MedianFilter>()];
+
+/// A method that [`by_name`] builds.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The name on a command line.
+    pub name: &'static str,
+    /// What it does, in a few words.
+    pub about: &'static str,
+    /// Whether it prepares a cube for a method instead of being one.
+    pub is_stage: bool,
+    form: fn() -> String,
+    build: fn(Option<&str>) -> Result<Box<dyn Denoiser>>,
 }
 
-/// Builds a baseline from its name and, after a colon, its parameters.
+impl Entry {
+    const fn of<M: Method>() -> Self {
+        Self {
+            name: M::NAME,
+            about: M::ABOUT,
+            is_stage: M::STAGE,
+            form: options::form::<M>,
+            build: options::build::<M>,
+        }
+    }
+
+    /// Returns how it is written with all its options, each at its default.
+    pub fn form(&self) -> String {
+        (self.form)()
+    }
+}
+
+/// Returns all methods and stages.
+pub fn all() -> &'static [Entry] {
+    ENTRIES
+}
+
+/// Returns the names of the methods; stages, which prepare a cube for a method, are left out.
+pub fn names() -> Vec<&'static str> {
+    ENTRIES.iter().filter(|entry| !entry.is_stage).map(|entry| entry.name).collect()
+}
+
+/// Builds a baseline from its description: a name, after a colon maybe options, `name:key=value,
+/// key=value`, and maybe further stages after `+`.
 ///
-/// `median` is the [`MedianFilter`] with its default window, `median:3x3x5` one of 3 rows, 3
-/// columns and 5 bands.
+/// `median` is the [`MedianFilter`] with its default window, `median:rows=3,bands=5` or, shorter,
+/// `median:3x5x5` one with another. A chain runs from left to right. The baseline is called by its
+/// description.
 ///
 /// # Errors
-/// [`Error::UnknownBaseline`] lists the known names; [`Error::Parameters`] and [`Error::Window`]
-/// for parameters that make no sense.
+/// [`Error::UnknownBaseline`] lists the known names; [`Error::Parameters`] the options of a method;
+/// and what a method has to say about options out of their range.
 pub fn by_name(description: &str) -> Result<Box<dyn Denoiser>> {
-    let (name, parameters) = match description.split_once(':') {
-        Some((name, parameters)) => (name.trim(), Some(parameters)),
+    let mut stages = split(description, '+', |rest| rest.starts_with(char::is_alphabetic))
+        .into_iter()
+        .map(stage)
+        .collect::<Result<Vec<_>>>()?;
+    let plain = !description.contains(['+', ':']);
+    match stages.pop() {
+        Some(stage) if stages.is_empty() && plain => Ok(stage),
+        last => {
+            stages.extend(last);
+            let name: String = description.chars().filter(|c| !c.is_whitespace()).collect();
+            Ok(Box::new(Chain::new(name.to_lowercase(), stages)))
+        }
+    }
+}
+
+/// Splits descriptions that are joined by commas, which also stand between the options of one.
+///
+/// # Examples
+/// ```
+/// let list = hsi_baselines::split_descriptions("median,median:rows=3,bands=5,median:3x3x5");
+/// assert_eq!(list, ["median", "median:rows=3,bands=5", "median:3x3x5"]);
+/// ```
+pub fn split_descriptions(list: &str) -> Vec<&str> {
+    // An option goes on where `=` comes before `:` or a further comma.
+    split(list, ',', |rest| {
+        rest.find(['=', ':', ',']).is_none_or(|place| !rest[place..].starts_with('='))
+    })
+}
+
+/// Builds one stage.
+fn stage(description: &str) -> Result<Box<dyn Denoiser>> {
+    let (name, options) = match description.split_once(':') {
+        Some((name, options)) => (name.trim(), Some(options)),
         None => (description.trim(), None),
     };
-    if !name.eq_ignore_ascii_case(MedianFilter::NAME) {
-        let known = names().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        return Err(Error::UnknownBaseline { name: name.to_owned(), known });
+    match ENTRIES.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)) {
+        Some(entry) => (entry.build)(options),
+        None => {
+            let known: Vec<String> = all().iter().map(|e| format!("`{}`", e.name)).collect();
+            Err(Error::UnknownBaseline { name: name.to_owned(), known: known.join(", ") })
+        }
     }
-    Ok(Box::new(parameters.map_or_else(|| Ok(MedianFilter::default()), str::parse)?))
+}
+
+/// Splits a text at those separators after which a new piece begins.
+fn split(text: &str, separator: char, begins: impl Fn(&str) -> bool) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    for (place, _) in text.match_indices(separator) {
+        if begins(text[place + 1..].trim_start()) {
+            pieces.push(&text[start..place]);
+            start = place + 1;
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hsi_baselines::{Denoiser, Error, MedianFilter, by_name, names};
+use hsi_baselines::{Denoiser, Error, MedianFilter, all, by_name, names, split_descriptions};
 use ndarray::{Array3, s};
 use ndarray_npy::read_npy;
 use proptest::prelude::*;
@@ -132,35 +132,63 @@ fn a_monotone_map_commutes_with_the_median() {
 
 #[test]
 fn baselines_are_found_by_name() {
-    assert_eq!(names(), ["median"]);
     let cube = noise((9, 12, 10), 1 << 20);
     for (description, filter) in [
         ("median", MedianFilter::default()),
         (" Median ", MedianFilter::default()),
         ("median:5x5x9", MedianFilter::default()),
         ("median: 3x5X1", MedianFilter { rows: 3, cols: 5, bands: 1 }),
+        ("median: bands = 1, rows=3", MedianFilter { rows: 3, cols: 5, bands: 1 }),
     ] {
         let baseline = by_name(description).unwrap();
-        assert_eq!(baseline.name(), "median");
+        assert_eq!(baseline.name(), description.replace(' ', "").to_lowercase());
         let expected = filter.denoise(cube.view()).unwrap();
         assert_eq!(baseline.denoise(cube.view()).unwrap(), expected, "{description}");
         assert_eq!(filter.to_string().parse::<MedianFilter>().unwrap(), filter);
     }
     let cases = [
         ("mean", "unknown baseline `mean`, expected one of `median`"),
-        ("", "unknown baseline ``, expected one of `median`"),
+        ("", "unknown baseline ``, expected"),
+        ("median+", "unknown baseline `median+`"),
+        ("median+mean", "unknown baseline `mean`"),
         ("median:5x5", "baseline `median` is written `median[:ROWSxCOLSxBANDS]`, got `5x5`"),
         ("median:5x5x9x1", "got `5x5x9x1`"),
         ("median:", "got ``"),
         ("median:5x-5x9", "got `5x-5x9`"),
+        ("median:rows=x", "is written `median[:rows=5,cols=5,bands=9]`, got `rows=x`"),
+        ("median:height=3", "got `height=3`"),
+        ("median:rows=3,rows=5", "got `rows=3,rows=5`"),
         ("median:4x5x9", "should span an odd number of rows between 1 and 255, got 4"),
         ("median:5x0x9", "should span an odd number of cols between 1 and 255, got 0"),
-        ("median:5x5x257", "should span an odd number of bands between 1 and 255, got 257"),
+        ("median:bands=257", "should span an odd number of bands between 1 and 255, got 257"),
     ];
     for (description, expected) in cases {
         let got = by_name(description).unwrap_err().to_string();
         assert!(got.contains(expected), "`{description}`: {got}");
     }
+}
+
+#[test]
+fn the_registry_lists_what_it_builds() {
+    for entry in all() {
+        let defaults = entry.form().replace("[:", ":").replace(']', "");
+        assert_eq!(by_name(entry.name).unwrap().name(), entry.name);
+        assert_eq!(by_name(&defaults).unwrap().name(), defaults);
+        assert_eq!(names().contains(&entry.name), !entry.is_stage);
+    }
+    let list = "median,hyres:levels=3,wavelet=4+median:rows=3,cols=1,median:3x3x5,a";
+    let expected = ["median", "hyres:levels=3,wavelet=4+median:rows=3,cols=1", "median:3x3x5", "a"];
+    assert_eq!(split_descriptions(list), expected);
+}
+
+#[test]
+fn chains_run_from_left_to_right() {
+    let cube = noise((9, 12, 10), 1 << 20);
+    let chain = by_name("median:3x3x1+median:1x1x3").unwrap();
+    assert_eq!(chain.name(), "median:3x3x1+median:1x1x3");
+    let first = by_name("median:3x3x1").unwrap().denoise(cube.view()).unwrap();
+    let second = by_name("median:1x1x3").unwrap().denoise(first.view()).unwrap();
+    assert_eq!(chain.denoise(cube.view()).unwrap(), second);
 }
 
 #[test]
