@@ -69,6 +69,18 @@ pub enum Error {
         /// The value that was given.
         got: f64,
     },
+    /// A parameter of a method lies outside a range.
+    #[error("{method}: `{parameter}` should be {expected}, got {got}")]
+    Range {
+        /// Name of the method.
+        method: &'static str,
+        /// Name of the parameter.
+        parameter: &'static str,
+        /// The range.
+        expected: String,
+        /// The value that was given.
+        got: String,
+    },
     /// The values of a cube are so large or so unequal that a method leaves the range of `f32`.
     #[error("{method}: the result leaves the range of 32-bit numbers")]
     Overflow {

@@ -96,3 +96,47 @@ pub(crate) fn build<M: Method>(options: Option<&str>) -> Result<Box<dyn Denoiser
     method.check()?;
     Ok(Box::new(method))
 }
+
+/// Checks that a whole number lies in a range.
+pub(crate) fn between(
+    method: &'static str,
+    parameter: &'static str,
+    got: usize,
+    least: usize,
+    most: usize,
+) -> Result<()> {
+    if (least..=most).contains(&got) {
+        return Ok(());
+    }
+    let expected = format!("between {least} and {most}");
+    Err(Error::Range { method, parameter, expected, got: got.to_string() })
+}
+
+/// Checks that a number is finite and lies in a range.
+pub(crate) fn within(
+    method: &'static str,
+    parameter: &'static str,
+    got: f64,
+    least: f64,
+    most: f64,
+) -> Result<()> {
+    if (least..=most).contains(&got) {
+        return Ok(());
+    }
+    let expected = format!("between {least} and {most}");
+    Err(Error::Range { method, parameter, expected, got: got.to_string() })
+}
+
+impl Setting for Option<f64> {
+    fn read(&mut self, text: &str) -> bool {
+        if text == "auto" {
+            *self = None;
+            return true;
+        }
+        text.parse().map(|value| *self = Some(value)).is_ok()
+    }
+
+    fn show(&self) -> String {
+        self.map_or("auto".to_owned(), |value| value.to_string())
+    }
+}

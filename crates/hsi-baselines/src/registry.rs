@@ -1,10 +1,10 @@
 //! The baselines by name, for command lines.
 
 use crate::options::{self, Method};
-use crate::{Chain, Denoiser, Error, MedianFilter, Result};
+use crate::{Chain, Denoiser, Error, Hyres, MedianFilter, Result};
 
 /// What [`by_name`] knows, in the order of tables.
-const ENTRIES: &[Entry] = &[Entry::of::<MedianFilter>()];
+const ENTRIES: &[Entry] = &[Entry::of::<MedianFilter>(), Entry::of::<Hyres>()];
 
 /// A method that [`by_name`] builds.
 #[derive(Debug, Clone, Copy)]
@@ -92,13 +92,11 @@ fn stage(description: &str) -> Result<Box<dyn Denoiser>> {
         Some((name, options)) => (name.trim(), Some(options)),
         None => (description.trim(), None),
     };
-    match ENTRIES.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)) {
-        Some(entry) => (entry.build)(options),
-        None => {
-            let known: Vec<String> = all().iter().map(|e| format!("`{}`", e.name)).collect();
-            Err(Error::UnknownBaseline { name: name.to_owned(), known: known.join(", ") })
-        }
-    }
+    let Some(entry) = ENTRIES.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)) else {
+        let known: Vec<String> = all().iter().map(|e| format!("`{}`", e.name)).collect();
+        return Err(Error::UnknownBaseline { name: name.to_owned(), known: known.join(", ") });
+    };
+    (entry.build)(options)
 }
 
 /// Splits a text at those separators after which a new piece begins.

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod noise;
+mod parity;
 mod support;
 mod wavelet;
