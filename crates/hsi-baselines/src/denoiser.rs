@@ -101,6 +101,11 @@ pub(crate) fn finish(
     dim: (usize, usize, usize),
 ) -> Result<Array3<f32>> {
     let cube = matrix.into_shape_with_order(dim).expect("the number of values is that of the cube");
+    finish_cube(method, cube)
+}
+
+/// Returns a cube unless values have left the range of f32.
+pub(crate) fn finish_cube(method: &'static str, cube: Array3<f32>) -> Result<Array3<f32>> {
     match ensure_usable(cube.view()) {
         Ok(()) => Ok(cube),
         Err(_) => Err(Error::Overflow { method }),

@@ -58,6 +58,15 @@ pub(crate) fn pad<'a>(
     CowArray::from(padded)
 }
 
+/// Returns the first rows and columns of a cube, in standard layout.
+pub(crate) fn crop(cube: Array3<f32>, size: (usize, usize)) -> Array3<f32> {
+    let (_, rows, cols) = cube.dim();
+    if size == (rows, cols) {
+        return cube;
+    }
+    cube.slice(s![.., ..size.0, ..size.1]).as_standard_layout().into_owned()
+}
+
 /// Runs a method on those bands that are not constant; constant bands come back as they are.
 ///
 /// A constant band has no noise to estimate and would be divided by zero.

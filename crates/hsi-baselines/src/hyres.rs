@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
 use crate::denoiser::{as_matrix, ensure_usable, finish};
-use crate::frame::{Extension, on_varying_bands, pad, sigmas};
+use crate::frame::{Extension, crop, on_varying_bands, pad, sigmas};
 use crate::linalg::{apply, gram, symmetric_eigen};
 use crate::options::{Method, Setting};
 use crate::shrink::{SureGrid, soft};
@@ -109,9 +109,7 @@ impl Hyres {
         let rank = kept.nrows();
         let images = transform.inverse(kept.view())?;
         drop(kept);
-        let images = images.slice_move(s![.., ..rows, ..cols]);
-        let images = ndarray::CowArray::from(images);
-        let images = images.as_standard_layout();
+        let images = ndarray::CowArray::from(crop(images, (rows, cols)));
         let denoised = apply(synthesis.slice(s![.., ..rank]), as_matrix(&images))?;
         finish(Self::NAME, denoised, dim)
     }

@@ -1,10 +1,11 @@
 //! The baselines by name, for command lines.
 
 use crate::options::{self, Method};
-use crate::{Chain, Denoiser, Error, Hyres, MedianFilter, Result};
+use crate::{Chain, Denoiser, Error, Forpdn, Hyres, MedianFilter, Result};
 
 /// What [`by_name`] knows, in the order of tables.
-const ENTRIES: &[Entry] = &[Entry::of::<MedianFilter>(), Entry::of::<Hyres>()];
+const ENTRIES: &[Entry] =
+    &[Entry::of::<MedianFilter>(), Entry::of::<Hyres>(), Entry::of::<Forpdn>()];
 
 /// A method that [`by_name`] builds.
 #[derive(Debug, Clone, Copy)]

@@ -20,7 +20,10 @@ fn compare(references: &References, input: &str, output: &str, method: &str, lim
 #[test]
 fn outputs_equal_the_references() {
     let Some(references) = References::find() else { return };
+    // HyDe runs FORPDN in f32.
     let cases = [
+        ("FORPDN_fixed", "forpdn:search=linear", EXACT),
+        ("FORPDN_SURE_hyde", "forpdn:variant=hyde", 2e-3),
         ("HyRes_fixed", "hyres", EXACT),
         ("HyRes_hyde", "hyres:variant=hyde", EXACT),
     ];
@@ -28,5 +31,8 @@ fn outputs_equal_the_references() {
         for (output, method, limit) in cases {
             compare(&references, input, output, method, limit);
         }
+    }
+    for input in ["s32_g005", "s32_g010", "s32_paper"] {
+        compare(&references, input, "FORPDN_fixlog", "forpdn", EXACT);
     }
 }
