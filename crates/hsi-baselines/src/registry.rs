@@ -1,11 +1,15 @@
 //! The baselines by name, for command lines.
 
 use crate::options::{self, Method};
-use crate::{Chain, Denoiser, Error, Forpdn, Hyres, MedianFilter, Result};
+use crate::{Chain, Denoiser, Error, Forpdn, Hyres, MedianFilter, Otvca, Result};
 
 /// What [`by_name`] knows, in the order of tables.
-const ENTRIES: &[Entry] =
-    &[Entry::of::<MedianFilter>(), Entry::of::<Hyres>(), Entry::of::<Forpdn>()];
+const ENTRIES: &[Entry] = &[
+    Entry::of::<MedianFilter>(),
+    Entry::of::<Hyres>(),
+    Entry::of::<Forpdn>(),
+    Entry::of::<Otvca>(),
+];
 
 /// A method that [`by_name`] builds.
 #[derive(Debug, Clone, Copy)]

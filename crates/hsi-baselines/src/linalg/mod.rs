@@ -5,11 +5,13 @@
 //! copy of a cube arises. Work is cut by shape: the number of threads changes no bit.
 
 mod blocks;
+mod cross;
 mod eigen;
 mod gram;
 mod svd;
 
 pub use blocks::{apply, apply_in_place, apply_into};
+pub use cross::cross;
 pub use eigen::{SymmetricEigen, regularised_inverse, symmetric_eigen};
 pub use gram::gram;
 pub use svd::{ThinSvd, TruncatedSvd, procrustes, thin_svd, truncated_svd};

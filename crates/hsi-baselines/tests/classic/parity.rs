@@ -22,6 +22,8 @@ fn outputs_equal_the_references() {
     let Some(references) = References::find() else { return };
     // HyDe runs FORPDN in f32.
     let cases = [
+        ("OTVCA_fixed", "otvca", EXACT),
+        ("OTVCA_hyde", "otvca:variant=hyde", EXACT),
         ("FORPDN_fixed", "forpdn:search=linear", EXACT),
         ("FORPDN_SURE_hyde", "forpdn:variant=hyde", 2e-3),
         ("HyRes_fixed", "hyres", EXACT),
