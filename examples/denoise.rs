@@ -11,8 +11,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use hsi_baselines::Denoiser;
-use hsi_data::{Axes, BandRange, Format, NormMode, OpenOptions};
+use hsi_data::{BandRange, Format, NormMode};
 use hsi_examples::app::Invocation;
+use hsi_examples::files::FileArgs;
 use hsi_examples::model::DeviceChoice;
 use hsi_examples::output::{self, print_line};
 use hsi_examples::progress::Bar;
@@ -52,12 +53,8 @@ struct Arguments {
     /// Seed of the added noise
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// Order of the axes of the file: bhw (band first) or hwb (band last)
-    #[arg(long)]
-    axes: Option<Axes>,
-    /// Value of pixels without data
-    #[arg(long, allow_negative_numbers = true)]
-    nodata: Option<f64>,
+    #[command(flatten)]
+    file: FileArgs,
     /// Pixels by which tiles overlap [default: a quarter of their side]
     #[arg(long)]
     overlap: Option<usize>,
@@ -227,11 +224,7 @@ fn denoise_file(
     save_dir: &Path,
     scores: &mut [RowBuilder; 2],
 ) -> Result<()> {
-    let options = OpenOptions {
-        axes: args.axes.unwrap_or_default(),
-        nodata: args.nodata,
-        ..OpenOptions::default()
-    };
+    let options = args.file.options();
     let mut scene = Scene::read(input, &options, args.normalisation, estimate.bands())?;
     let (bands, rows, cols) = scene.image.dim();
     let mut clean = None;

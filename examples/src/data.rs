@@ -5,9 +5,11 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use hsi_data::{
-    Axes, BandSelection, DataSpec, Dataset, DatasetOptions, NormMode, Split, SplitKind, Subset,
+    BandSelection, DataSpec, Dataset, DatasetOptions, NormMode, Split, SplitKind, Subset,
 };
 use hsi_noise::NoisePipeline;
+
+use crate::files::FileArgs;
 
 /// Which cubes, and how they are cut.
 #[derive(Debug, Clone, Args)]
@@ -30,13 +32,9 @@ pub struct DataArgs {
     /// takes HySpecNet's 202 of EnMAP's 224, `all` takes every one
     #[arg(long, value_parser = band_selection, default_value = "hyspecnet")]
     pub band_selection: BandSelection,
-    /// Order of the axes of cube files: `bhw` (band first) or `hwb` (band last) [default: that of
-    /// the format]
-    #[arg(long)]
-    pub axes: Option<Axes>,
-    /// Value of pixels without data
-    #[arg(long, allow_negative_numbers = true)]
-    pub nodata: Option<f64>,
+    /// How cube files are read.
+    #[command(flatten, next_help_heading = "Data")]
+    pub file: FileArgs,
     /// Seed of splits, noise, initialisation, order and synthetic scenes
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
@@ -62,8 +60,10 @@ impl DataArgs {
             stride: self.stride,
             bands: self.bands,
             seed: self.seed,
-            axes: self.axes.unwrap_or_default(),
-            nodata: self.nodata,
+            axes: self.file.axes.unwrap_or_default(),
+            nodata: self.file.nodata,
+            variable: self.file.variable.clone(),
+            reshape: self.file.reshape,
             band_selection: self.band_selection,
         };
         self.data.open(&options).with_context(|| format!("`{}`", self.data))

@@ -6,6 +6,7 @@
 pub mod app;
 pub mod config;
 pub mod data;
+pub mod files;
 pub mod model;
 pub mod output;
 pub mod progress;
