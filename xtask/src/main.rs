@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod hostile;
 mod results;
 mod tidy;
 mod workspace;
@@ -19,6 +20,8 @@ usage: cargo xtask <task>
       --quick               one short round, nothing stored
       --rounds N            rounds of ours and peer in turn (default 5, at least 3)
       --threads N           threads of both sides (default: all cores)
+  hostile [FORMAT..]        forged files of every format: no panic, bounded memory
+      --cases N             cases of each format (default 100000)
   results [--check]         renders results/*.json into docs/results.md, or compares
 ";
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
         ["bench", options @ ..] => bench::run(options),
+        ["hostile", options @ ..] => hostile::run(options),
         ["results"] => results::write(),
         ["results", "--check"] => results::check(),
         ["help" | "-h" | "--help"] => {

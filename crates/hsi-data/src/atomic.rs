@@ -40,6 +40,12 @@ impl PartialFile {
         &self.path
     }
 
+    /// The name that the file has until it is committed.
+    #[cfg(any(feature = "hdf5-bundled", feature = "hdf5-system"))]
+    pub(crate) fn temporary(&self) -> &Path {
+        self.temporary.path()
+    }
+
     /// Makes sure that the content is on the disk.
     pub(crate) fn sync(&self) -> Result<()> {
         self.temporary.as_file().sync_all().map_err(Error::io(&self.path))

@@ -8,6 +8,7 @@ use crate::cube::Cube;
 use crate::dataset::sorted_entries;
 use crate::envi;
 use crate::error::{Error, Result};
+use crate::hdf5::Hdf5Backend;
 use crate::meta::{Axes, Compression, CubeMeta, Format, SampleType, equals_nodata};
 use crate::stream::{CubeReader, CubeWriter, read_all, write_all};
 use crate::{hdf5, mat, npy};
@@ -23,6 +24,8 @@ pub struct OpenOptions {
     pub nodata: Option<f64>,
     /// Rows and columns of a cube that is stored as a matrix of pixels.
     pub reshape: Option<(usize, usize)>,
+    /// What reads HDF5.
+    pub hdf5: Hdf5Backend,
     /// Most bytes that the samples of a packed file may unpack to, in place of the greater of
     /// 1 GiB and 64 times the length of the file.
     pub max_unpacked: Option<u64>,
@@ -60,6 +63,8 @@ pub struct SaveOptions {
     pub chunk: Option<[usize; 3]>,
     /// Name of the variable, for formats that hold several.
     pub variable: Option<String>,
+    /// What writes HDF5.
+    pub hdf5: Hdf5Backend,
 }
 
 impl SaveOptions {
@@ -77,6 +82,7 @@ impl SaveOptions {
             compression: self.compression.or(same.map(|source| source.compression)),
             chunk: self.chunk.or(same.and_then(|source| source.chunk)),
             variable: self.variable.clone().or(same.and_then(|source| source.variable.clone())),
+            hdf5: self.hdf5,
         }
     }
 }

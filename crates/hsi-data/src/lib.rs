@@ -24,6 +24,7 @@ mod stream;
 pub mod synthetic;
 mod tiling;
 
+pub use crate::hdf5::Hdf5Backend;
 pub use arrays::{StoredArray, contents, read_matrix};
 pub use convert::{ConvertOptions, Converted, Scaling, convert};
 pub use cube::Cube;

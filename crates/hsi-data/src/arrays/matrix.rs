@@ -42,7 +42,7 @@ pub fn read_matrix(path: impl AsRef<Path>, variable: Option<&str>) -> Result<Arr
             read(path, &*file.source(index, &options)?, true)
         }
         format @ (Format::Hdf5 | Format::Mat73) => {
-            let file = hdf5::Archive::open(path, format)?;
+            let file = hdf5::Archive::open(path, format, options.hdf5)?;
             let index = choose_matrix(path, &file.arrays(), variable)?;
             read(path, &*file.source(index, &options)?.0, format == Format::Mat73)
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::hdf5::Archive;
+use crate::hdf5::{Archive, Hdf5Backend};
 use crate::mat::MatFile;
 use crate::meta::{Format, SampleType};
 use crate::npy;
@@ -100,7 +100,9 @@ pub fn contents(path: impl AsRef<Path>) -> Result<Vec<StoredArray>> {
     let path = path.as_ref();
     match Format::sniff(path)? {
         Format::Mat5 => Ok(MatFile::open(path)?.arrays()),
-        format @ (Format::Mat73 | Format::Hdf5) => Ok(Archive::open(path, format)?.arrays()),
+        format @ (Format::Mat73 | Format::Hdf5) => {
+            Ok(Archive::open(path, format, Hdf5Backend::default())?.arrays())
+        }
         Format::Npy => {
             let info = npy::inspect(path)?;
             let kind = info.dtype.to_string();

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::native::{Dataset, Filter, Found, Native, Type};
-use super::{Backend, Entry, Stored};
+use super::{Backend, Entry, Hdf5Backend, Stored};
 use crate::arrays::{ArraySource, FileBytes, StoredArray, Value, is_known, numbers};
 use crate::error::{Error, Result};
 use crate::fault::AtPath;
@@ -26,12 +26,8 @@ pub(crate) struct Archive {
 
 impl Archive {
     /// Opens a file and lists its datasets; their samples are not touched.
-    pub(crate) fn open(path: &Path, format: Format) -> Result<Self> {
-        #[cfg(any(feature = "hdf5-bundled", feature = "hdf5-system"))]
-        let backend: Box<dyn Backend> = Box::new(super::library::Library::open(path, format)?);
-        #[cfg(not(any(feature = "hdf5-bundled", feature = "hdf5-system")))]
-        let backend: Box<dyn Backend> = Box::new(NativeFile::open(path, format)?);
-        Self::new(backend, path, format)
+    pub(crate) fn open(path: &Path, format: Format, by: Hdf5Backend) -> Result<Self> {
+        Self::new(by.open(path, format)?, path, format)
     }
 
     fn new(backend: Box<dyn Backend>, path: &Path, format: Format) -> Result<Self> {

@@ -2,14 +2,18 @@
 //!
 //! One interface ([`Backend`], [`Sink`]) has two implementations: `native`, in Rust alone, which
 //! is the default and treats files as hostile, and `library`, the C library behind the features
-//! `hdf5-bundled` and `hdf5-system`.
+//! `hdf5-bundled` and `hdf5-system`. [`Hdf5Backend`] chooses.
 
 mod archive;
+mod backend;
+#[cfg(any(feature = "hdf5-bundled", feature = "hdf5-system"))]
+mod library;
 mod native;
 mod read;
 mod writer;
 
 pub(crate) use archive::Archive;
+pub use backend::Hdf5Backend;
 pub(crate) use read::open;
 pub(crate) use writer::Hdf5Writer;
 

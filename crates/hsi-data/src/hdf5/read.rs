@@ -16,7 +16,7 @@ use crate::sidecar::read_sidecar;
 /// bands are the one axis that has as many entries as there are wavelengths; else the first (in
 /// MATLAB's files the last).
 pub(crate) fn open(path: &Path, format: Format, options: &OpenOptions) -> Result<ArrayReader> {
-    let archive = Archive::open(path, format)?;
+    let archive = Archive::open(path, format, options.hdf5)?;
     let arrays = archive.arrays();
     let column_major = format == Format::Mat73;
     let custom = if column_major { Axes::Hwb } else { Axes::Bhw };

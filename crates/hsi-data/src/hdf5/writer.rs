@@ -91,10 +91,7 @@ impl Hdf5Writer {
             matlab,
         };
         let mut partial = PartialFile::create(path)?;
-        #[cfg(any(feature = "hdf5-bundled", feature = "hdf5-system"))]
-        let sink = Box::new(super::library::LibrarySink::create(&mut partial, spec)?);
-        #[cfg(not(any(feature = "hdf5-bundled", feature = "hdf5-system")))]
-        let sink = Box::new(NativeSink::create(&mut partial, spec)?);
+        let sink = options.hdf5.create(&mut partial, spec)?;
         Ok(Self {
             sink,
             partial,
@@ -305,7 +302,7 @@ fn matlab_variable(name: &str, value: &Value) -> Small {
 }
 
 /// The 512 bytes before the HDF5 part of MATLAB's files.
-fn user_block() -> Vec<u8> {
+pub(super) fn user_block() -> Vec<u8> {
     let text = "MATLAB 7.3 MAT-file, written by hsi-data";
     let mut out = format!("{text:<116}").into_bytes();
     out.resize(124, 0);

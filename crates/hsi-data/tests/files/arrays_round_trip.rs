@@ -11,7 +11,7 @@ use hsi_data::{
 use ndarray::{Array3, s};
 use tempfile::TempDir;
 
-fn cube(shape: [usize; 3]) -> Cube {
+pub(super) fn cube(shape: [usize; 3]) -> Cube {
     let data = Array3::from_shape_fn(shape, |(b, r, c)| ((b * 7 + r * 5 + c) % 100) as f32);
     let meta = CubeMeta {
         wavelengths_nm: Some((0..shape[0]).map(|b| 410.25 + 5.5 * b as f32).collect()),
@@ -33,7 +33,7 @@ fn cube(shape: [usize; 3]) -> Cube {
 }
 
 /// Every form of a file that is tested, by the name of the file.
-fn forms() -> Vec<(String, SaveOptions)> {
+pub(super) fn forms() -> Vec<(String, SaveOptions)> {
     let mut forms = Vec::new();
     let deflate = |filter| Some(Compression::Deflate { level: 6, filter });
     for dtype in SampleType::ALL {

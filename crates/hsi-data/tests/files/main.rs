@@ -3,9 +3,13 @@
 mod arrays_round_trip;
 mod cube;
 mod envi;
+#[path = "../forge/mod.rs"]
+mod forge;
 mod golden;
 mod hdf5;
 mod hostile;
+#[cfg(any(feature = "hdf5-bundled", feature = "hdf5-system"))]
+mod library;
 mod mat;
 mod mutation;
 mod round_trip;
