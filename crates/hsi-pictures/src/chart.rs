@@ -121,9 +121,19 @@ impl LineChart {
         Ok(())
     }
 
+    /// Names and colours of the lines on the right of the second line; those that would run into
+    /// the caption of the axis are left out, the last ones first.
     fn draw_legend(&self, canvas: &mut Canvas, right: i64) {
+        let left = 12 + Canvas::text_width(&self.y_label) as i64 + 12;
+        let room = right - left;
+        let mut used = 0;
+        let fits = |series: &&Series| {
+            used += Canvas::text_width(&series.name) as i64 + 40;
+            used - 16 <= room
+        };
+        let count = self.series.iter().take_while(fits).count();
         let mut x = right;
-        for (i, series) in self.series.iter().enumerate().rev() {
+        for (i, series) in self.series.iter().enumerate().take(count).rev() {
             x -= Canvas::text_width(&series.name) as i64;
             canvas.text(x, 30, &series.name, INK);
             let y = 38.0;

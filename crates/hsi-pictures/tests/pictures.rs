@@ -1,6 +1,9 @@
 //! What is drawn, looked at by its pixels.
 
-use hsi_pictures::{Canvas, Comparison, Error, FalseColor, LineChart, Panel, Series, error_color};
+use hsi_pictures::{
+    Canvas, Comparison, Error, FalseColor, Gallery, LineChart, Palette, Panel, Scale, Series, Tile,
+    error_color, signed_color,
+};
 use ndarray::Array3;
 
 type TestResult = Result<(), Box<dyn std::error::Error>>;
@@ -89,4 +92,51 @@ fn png_size(path: &std::path::Path) -> Result<(u32, u32), Box<dyn std::error::Er
         Ok(u32::from_be_bytes(bytes.get(at..at + 4).ok_or("short file")?.try_into()?))
     };
     Ok((number(16)?, number(20)?))
+}
+
+#[test]
+fn a_gallery_holds_its_tiles_and_their_scale() -> TestResult {
+    let values = ndarray::array![[-2.0f32, 0.0], [f32::NAN, 2.0]];
+    let map = Palette::Signed.draw(values.view(), 2.0);
+    assert_eq!(map.pixel(1, 0), Some([255; 3]), "zero is white");
+    assert_eq!(map.pixel(0, 1), Some([128; 3]), "no number is grey");
+    assert_eq!(map.pixel(1, 1), Some(signed_color(1.0)));
+    assert_eq!(map.pixel(0, 0), Some(signed_color(-1.0)));
+    let scale = Scale { label: "difference".into(), palette: Palette::Signed, limit: 2.0 };
+    let gallery = Gallery {
+        title: "two rows".into(),
+        rows: vec![
+            vec![Some(Tile::new("map", map.clone())), None],
+            vec![None, Some(Tile::new("chart", Canvas::new(300, 200, [9, 8, 7])))],
+        ],
+        scale: Some(scale),
+    };
+    let picture = gallery.draw()?;
+    let count = |color| {
+        let all = (0..picture.height()).flat_map(|y| (0..picture.width()).map(move |x| (x, y)));
+        all.filter(|&(x, y)| picture.pixel(x, y) == Some(color)).count()
+    };
+    assert_eq!(count([9, 8, 7]), 300 * 200, "large pictures keep their size");
+    assert_eq!(count([128; 3]), 64 * 64, "small ones are zoomed 64 times at most");
+    assert!(count(signed_color(1.0)) > 64 * 64, "the scale reaches the limit");
+    assert!(matches!(Gallery::default().draw(), Err(Error::Empty(_))));
+    Ok(())
+}
+
+#[test]
+fn a_legend_does_not_run_into_the_axis() -> TestResult {
+    let line = |i: usize| Series::new(format!("line {i}"), vec![(0.0, i as f64), (1.0, 1.0)]);
+    let chart = LineChart {
+        y_label: "a long caption of the vertical axis".into(),
+        series: (0..16).map(line).collect(),
+        ..LineChart::default()
+    };
+    let with = chart.draw(480, 300)?;
+    let bare = LineChart { series: vec![Series::new("", vec![(0.0, 0.0), (1.0, 15.0)])], ..chart };
+    let without = bare.draw(480, 300)?;
+    let caption = |picture: &Canvas| -> Vec<_> {
+        (0..12 + Canvas::text_width(&bare.y_label)).map(|x| picture.pixel(x, 38)).collect()
+    };
+    assert_eq!(caption(&with), caption(&without));
+    Ok(())
 }
