@@ -12,6 +12,7 @@ mod hostile;
 mod library;
 mod mat;
 mod mutation;
+mod real;
 mod round_trip;
 
 use std::path::PathBuf;

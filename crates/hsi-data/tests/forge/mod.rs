@@ -63,7 +63,14 @@ fn data(folder: &str) -> PathBuf {
 }
 
 /// Forges files of a format, each from a golden file and a stream of the seed, and reads them.
-pub(crate) fn run(format: &str, cases: usize, seed: u64, limit_bytes: usize) -> Outcome {
+/// `reading` is told when a file starts to be read and when it ends.
+pub(crate) fn run(
+    format: &str,
+    cases: usize,
+    seed: u64,
+    limit_bytes: usize,
+    reading: impl Fn(bool),
+) -> Outcome {
     let seeds = seeds(format);
     assert!(!seeds.is_empty(), "there are no golden files of `{format}`");
     let folder = tempfile::tempdir().expect("temporary folder");
@@ -74,6 +81,7 @@ pub(crate) fn run(format: &str, cases: usize, seed: u64, limit_bytes: usize) -> 
         let seed = &seeds[case % seeds.len()];
         let path = write(format, seed, folder.path(), &mut rng, limit_bytes);
         let start = Instant::now();
+        reading(true);
         match catch_unwind(AssertUnwindSafe(|| try_to_read(&path, case))) {
             Ok([recognised, past_header, read]) => {
                 outcome.recognised += usize::from(recognised);
@@ -82,6 +90,7 @@ pub(crate) fn run(format: &str, cases: usize, seed: u64, limit_bytes: usize) -> 
             }
             Err(_) => outcome.panics.push(case),
         }
+        reading(false);
         outcome.slowest = outcome.slowest.max(start.elapsed());
     }
     outcome
@@ -165,7 +174,8 @@ fn forge(
     limit_bytes: usize,
 ) -> Vec<u8> {
     let mut forged = match format {
-        "npy" if rng.random_bool(0.8) => text::npy(bytes, rng),
+        "npy" if rng.random_bool(0.4) => text::npy_of_any_shape(bytes, rng),
+        "npy" if rng.random_bool(0.7) => text::npy(bytes, rng),
         _ if name.ends_with(".hdr") || name.ends_with(".XML") => text::any(bytes, rng),
         "mat5" if rng.random_bool(0.5) => packed::mat(bytes, rng, limit_bytes),
         "envi" if bytes.starts_with(&[0x1f, 0x8b]) => packed::gzip(bytes, rng, limit_bytes),

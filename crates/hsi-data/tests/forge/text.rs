@@ -47,6 +47,34 @@ pub(super) fn npy(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     out
 }
 
+/// A `.npy` file of another shape, type and order, whose samples nearly fit.
+pub(super) fn npy_of_any_shape(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+    const TYPES: [(&str, usize); 9] = [
+        ("<f4", 4),
+        (">f8", 8),
+        ("<i2", 2),
+        (">u4", 4),
+        ("|b1", 1),
+        ("|u1", 1),
+        ("<f2", 2),
+        ("=i8", 8),
+        ("<c8", 8),
+    ];
+    let (descr, size) = TYPES[rng.random_range(0..TYPES.len())];
+    let axes = if rng.random_bool(0.9) { 3 } else { rng.random_range(0..6) };
+    let shape: Vec<usize> = (0..axes).map(|_| rng.random_range(0..6)).collect();
+    let order = ["True", "False"][rng.random_range(0..2)];
+    let list: String = shape.iter().map(|n| format!("{n}, ")).collect();
+    let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({list}), }}\n");
+    let mut out = b"\x93NUMPY\x01\x00".to_vec();
+    out.extend((header.len() as u16).to_le_bytes());
+    out.extend(header.bytes());
+    let samples = shape.iter().product::<usize>() * size;
+    let samples = if rng.random_bool(0.7) { samples } else { samples + rng.random_range(0..9) };
+    out.extend(bytes.iter().cycle().take(samples));
+    out
+}
+
 /// Any text.
 pub(super) fn any(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut out = bytes.to_vec();
