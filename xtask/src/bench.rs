@@ -28,23 +28,54 @@ struct Benchmark {
 }
 
 /// All benchmarks. Later work adds its own here.
-const BENCHMARKS: &[Benchmark] = &[Benchmark {
-    name: "grad-ops",
-    title: "Operations of grad-ops against PyTorch on the CPU",
-    prepare: &[
-        "cargo",
-        "build",
-        "--release",
-        "-q",
-        "-p",
-        "grad-ops",
-        "--example",
-        "grad_ops_bench",
-    ],
-    ours: &["cargo", "run", "--release", "-q", "-p", "grad-ops", "--example", "grad_ops_bench"],
-    peer: &["python3", "crates/grad-ops/benches/peer_torch.py"],
-    settings: &["both sides: warm, median over repetitions in one process, CPU"],
-}];
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark {
+        name: "grad-ops",
+        title: "Operations of grad-ops against PyTorch on the CPU",
+        prepare: &[
+            "cargo",
+            "build",
+            "--release",
+            "-q",
+            "-p",
+            "grad-ops",
+            "--example",
+            "grad_ops_bench",
+        ],
+        ours: &["cargo", "run", "--release", "-q", "-p", "grad-ops", "--example", "grad_ops_bench"],
+        peer: &["python3", "crates/grad-ops/benches/peer_torch.py"],
+        settings: &["both sides: warm, median over repetitions in one process, CPU"],
+    },
+    Benchmark {
+        name: "spectralift",
+        title: "Training of the spectral network against PyTorch on the CPU",
+        prepare: &[
+            "cargo",
+            "build",
+            "--release",
+            "-q",
+            "-p",
+            "spectralift",
+            "--example",
+            "spectralift_bench",
+        ],
+        ours: &[
+            "cargo",
+            "run",
+            "--release",
+            "-q",
+            "-p",
+            "spectralift",
+            "--example",
+            "spectralift_bench",
+        ],
+        peer: &["python3", "crates/spectralift/benches/peer_torch.py"],
+        settings: &[
+            "shape: pixels x multispectral bands x hidden features x bands",
+            "both sides: one whole training a row and round, full batch, Adam, one cycle, CPU",
+        ],
+    },
+];
 
 /// Variables that set the number of threads, for both sides.
 const THREAD_VARIABLES: [&str; 4] =
@@ -206,7 +237,7 @@ mod tests {
         assert!(some.wants("grad-ops") && !some.wants("other"));
         assert_eq!(parse(&["--quick"]).expect("quick").rounds, 1);
         for (words, want) in [
-            (vec!["other"], "no benchmark `other`, there are `grad-ops`"),
+            (vec!["other"], "no benchmark `other`, there are `grad-ops`, `spectralift`"),
             (vec!["--rounds", "2"], "`--rounds` takes a number of at least 3"),
             (vec!["--threads"], "`--threads` takes a number of at least 1"),
         ] {

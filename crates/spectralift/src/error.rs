@@ -45,6 +45,14 @@ pub enum Error {
         /// How many it has.
         got: usize,
     },
+    /// The training left the numbers.
+    #[error("the training diverged: the loss of epoch {epoch} is {loss}; use lower learning rates")]
+    Diverged {
+        /// The epoch, from 1.
+        epoch: usize,
+        /// Its loss.
+        loss: f64,
+    },
     /// Positive and negative values of a kernel cancel, or it has none.
     #[error(
         "the PSF cannot be normalised: it sums to {sum:e}, its absolute values to {absolute:e}"

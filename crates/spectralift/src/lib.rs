@@ -1,20 +1,34 @@
 #![doc = include_str!("../README.md")]
 
+mod affine;
+mod config;
 mod degrade;
 mod error;
+mod kriging;
+mod lift;
+mod linalg;
+mod network;
 mod normalize;
+mod pixel_model;
 mod psf;
 mod srf;
 mod train;
+mod upsample;
 
+pub use affine::AffineMap;
+pub use config::{LiftConfig, ModelKind};
 pub use degrade::{
     Degradation, Observations, add_noise, area_average, blur, low_resolution, unit_normals,
 };
 pub use error::{Error, Result};
+pub use lift::{LiftReport, Observed, Progress, SuperResolution, super_resolve};
+pub use network::SpectralNet;
 pub use normalize::PercentileRange;
+pub use pixel_model::PixelModel;
 pub use psf::{Psf, PsfConfig, PsfShape};
 pub use srf::{
     PUBLISHED_FWHM_FACTOR, SENSOR_BAND_COUNTS, SensorBand, Srf, SrfEstimate, estimate_srf,
     nonnegative_least_squares, published_grid, sensor_bands,
 };
-pub use train::{Schedule, ScheduleKind};
+pub use train::{Batch, Schedule, ScheduleKind};
+pub use upsample::upsample_bicubic;

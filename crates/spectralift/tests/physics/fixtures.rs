@@ -11,7 +11,7 @@ use spectralift::{
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("HSI_TEST_DATA").map(|root| PathBuf::from(root).join("fixtures"));
     let folder = folder.map(|folder| folder.join("spectralift")).filter(|folder| folder.is_dir());
     if folder.is_none() {
@@ -21,12 +21,12 @@ fn folder() -> Option<PathBuf> {
 }
 
 /// A stored cube `[rows, cols, bands]`, band first.
-fn cube(folder: &Path, name: &str) -> Result<Array3<f32>, Box<dyn std::error::Error>> {
+pub(crate) fn cube(folder: &Path, name: &str) -> Result<Array3<f32>, Box<dyn std::error::Error>> {
     let stored: Array3<f32> = read_npy(folder.join(format!("{name}.npy")))?;
     Ok(stored.permuted_axes([2, 0, 1]).as_standard_layout().into_owned())
 }
 
-fn matrix<T: ReadableElement>(
+pub(crate) fn matrix<T: ReadableElement>(
     folder: &Path,
     name: &str,
 ) -> Result<Array2<T>, Box<dyn std::error::Error>> {
@@ -34,7 +34,7 @@ fn matrix<T: ReadableElement>(
 }
 
 /// Asserts that no value differs by more than a tolerance.
-fn agree<A: Copy + Into<f64>, B: Copy + Into<f64>, D: Dimension>(
+pub(crate) fn agree<A: Copy + Into<f64>, B: Copy + Into<f64>, D: Dimension>(
     what: &str,
     ours: &Array<A, D>,
     wanted: &Array<B, D>,

@@ -1,6 +1,9 @@
-//! Point spread and spectral response functions, normalisation, degradation.
+//! Point spread and spectral response functions, normalisation, degradation; models and their
+//! training.
 
 mod fixtures;
 mod golden;
 mod laws;
+mod models;
 mod refused;
+mod training;
