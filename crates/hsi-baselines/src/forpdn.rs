@@ -194,10 +194,15 @@ fn first_minimum(grid: &[f64], from: usize, risk: impl Fn(f64) -> Result<f64>) -
 /// coarser level ends, which is right where every level holds four times as many coefficients.
 pub(crate) fn limits_of_hyde(transform: &WaveletTransform) -> Vec<Range<usize>> {
     let details = transform.subbands().iter().skip(1).step_by(3);
-    let mut limits: Vec<usize> = details.map(|band| band.range.len()).collect();
-    limits.insert(0, 0);
-    limits.push(transform.len());
-    limits.windows(2).map(|pair| pair[0]..pair[1].max(pair[0])).collect()
+    // In small images coarse subbands are the larger ones: limits never go back.
+    let ends = details.map(|band| band.range.len()).chain([transform.len()]);
+    let mut start = 0;
+    ends.map(|end| {
+        let range = start..end.max(start);
+        start = range.end;
+        range
+    })
+    .collect()
 }
 
 fn penalty_of_hyde(

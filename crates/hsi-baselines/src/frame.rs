@@ -33,14 +33,13 @@ impl Extension {
 }
 
 /// Extends a cube at its end to a size of `rows` and `cols`; in standard layout.
-pub(crate) fn pad<'a>(
-    cube: ArrayView3<'a, f32>,
+pub(crate) fn pad(
+    cube: ArrayView3<'_, f32>,
     size: (usize, usize),
     extension: Extension,
-) -> CowArray<'a, f32, Ix3> {
+) -> CowArray<'_, f32, Ix3> {
     let (bands, rows, cols) = cube.dim();
     if size == (rows, cols) {
-        // The borrowed view lives as long as the cube does.
         return if cube.is_standard_layout() {
             CowArray::from(cube)
         } else {
@@ -104,7 +103,7 @@ pub(crate) fn sigmas(noise: &NoiseEstimate, cube: ArrayView3<'_, f32>) -> Result
         let coefficients = transform.forward(cube)?;
         let diagonal = transform.subbands().iter().find(|b| b.orientation == Orientation::Diagonal);
         let range = diagonal.map_or(0..0, |band| band.range.clone());
-        vec![median_deviation(coefficients.row(0).slice(s![range]).iter().copied())]
+        vec![median_deviation(coefficients.row(0).slice(s![range]).iter().map(|&x| f64::from(x)))]
     } else {
         noise.sigma.to_vec()
     };
@@ -112,13 +111,13 @@ pub(crate) fn sigmas(noise: &NoiseEstimate, cube: ArrayView3<'_, f32>) -> Result
 }
 
 /// Returns the median absolute value as a standard deviation; the lower one of two medians.
-pub(crate) fn median_deviation(values: impl Iterator<Item = f32>) -> f64 {
-    let mut sizes: Vec<f32> = values.map(f32::abs).collect();
+pub(crate) fn median_deviation(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sizes: Vec<f64> = values.map(f64::abs).collect();
     if sizes.is_empty() {
         return 0.0;
     }
     let middle = (sizes.len() - 1) / 2;
-    f64::from(*sizes.select_nth_unstable_by(middle, f32::total_cmp).1) / 0.6745
+    *sizes.select_nth_unstable_by(middle, f64::total_cmp).1 / 0.6745
 }
 
 /// Replaces deviations that are too small to divide by.

@@ -123,7 +123,7 @@ impl Hyres {
                 (size, Extension::Symmetric)
             }
             // HyDe looks at the rows only, and then adds columns even where there are enough.
-            Variant::Hyde if rows % step == 0 => ((rows, cols), Extension::Reflect),
+            Variant::Hyde if rows.is_multiple_of(step) => ((rows, cols), Extension::Reflect),
             Variant::Hyde => {
                 ((rows.next_multiple_of(step), (cols / step + 1) * step), Extension::Reflect)
             }
@@ -198,7 +198,7 @@ impl Hyres {
             let costs: Vec<f32> =
                 curve.iter().zip(&sum).map(|(&s, &sum)| s as f32 + sum + constant).collect();
             let now = least(&costs);
-            if r > self.min_iterations && !(now > 2.0 * before) {
+            if r > self.min_iterations && now <= 2.0 * before {
                 return Ok(r);
             }
             sum.iter_mut().zip(&costs).for_each(|(sum, cost)| *sum += cost);

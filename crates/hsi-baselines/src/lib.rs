@@ -21,6 +21,7 @@ mod shrink;
 mod tv;
 mod variant;
 pub mod wavelet;
+mod wsrrr;
 
 pub use bm3d::Bm3d;
 pub use chain::Chain;
@@ -37,3 +38,4 @@ pub use roughness::RoughnessFilter;
 pub use shrink::{SureGrid, SureThreshold, soft};
 pub use tv::SplitBregman;
 pub use variant::Variant;
+pub use wsrrr::Wsrrr;

@@ -1,5 +1,7 @@
 //! Parameters of the methods as text: `key=value,...`.
 
+use std::str::FromStr;
+
 use crate::{Denoiser, Error, Result, Variant};
 
 /// A method that the registry builds from its name and options.
@@ -127,7 +129,7 @@ pub(crate) fn within(
     Err(Error::Range { method, parameter, expected, got: got.to_string() })
 }
 
-impl Setting for Option<f64> {
+impl<T: FromStr + ToString> Setting for Option<T> {
     fn read(&mut self, text: &str) -> bool {
         if text == "auto" {
             *self = None;
@@ -137,6 +139,6 @@ impl Setting for Option<f64> {
     }
 
     fn show(&self) -> String {
-        self.map_or("auto".to_owned(), |value| value.to_string())
+        self.as_ref().map_or("auto".to_owned(), ToString::to_string)
     }
 }

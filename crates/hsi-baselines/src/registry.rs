@@ -1,13 +1,14 @@
 //! The baselines by name, for command lines.
 
 use crate::options::{self, Method};
-use crate::{Chain, Denoiser, Error, Forpdn, Hyres, MedianFilter, Otvca, Result};
+use crate::{Chain, Denoiser, Error, Forpdn, Hyres, MedianFilter, Otvca, Result, Wsrrr};
 
 /// What [`by_name`] knows, in the order of tables.
 const ENTRIES: &[Entry] = &[
     Entry::of::<MedianFilter>(),
     Entry::of::<Hyres>(),
     Entry::of::<Forpdn>(),
+    Entry::of::<Wsrrr>(),
     Entry::of::<Otvca>(),
 ];
 

@@ -3,11 +3,13 @@
 //! D. Donoho, I. Johnstone, "Adapting to Unknown Smoothness via Wavelet Shrinkage", JASA 90(432),
 //! 1995.
 
+use ndarray::NdFloat;
+
 use crate::{Error, Result};
 
 /// Moves a value towards zero by `threshold`, at most to zero.
-pub fn soft(value: f32, threshold: f32) -> f32 {
-    value - value.clamp(-threshold, threshold)
+pub fn soft<T: NdFloat>(value: T, threshold: T) -> T {
+    value - value.max(-threshold).min(threshold)
 }
 
 /// Thresholds in equal steps from 0 to a limit, in standard deviations of the noise.
@@ -63,11 +65,11 @@ impl SureGrid {
 
     /// Returns the estimated risk of every threshold for values with noise of variance 1, less the
     /// risk of leaving out nothing but the constant `Σ x² - N`: `Σ 2 [|x| > t] - max(x² - t², 0)`.
-    pub fn risks(&self, values: &[f32]) -> Vec<f64> {
+    pub fn risks<T: Copy + Into<f64>>(&self, values: &[T]) -> Vec<f64> {
         let sum = |index| {
             let t = self.threshold(index);
             values.iter().fold(0.0, |sum, &x| {
-                let x = f64::from(x).abs();
+                let x = x.into().abs();
                 // The largest excess is 0 where the value does not exceed the threshold.
                 sum + if x > t { 2.0 - (x * x - t * t) } else { 0.0 }
             })
@@ -76,7 +78,7 @@ impl SureGrid {
     }
 
     /// Returns the first threshold of the least risk.
-    pub fn choose(&self, values: &[f32]) -> SureThreshold {
+    pub fn choose<T: Copy + Into<f64>>(&self, values: &[T]) -> SureThreshold {
         self.least(&self.risks(values))
     }
 

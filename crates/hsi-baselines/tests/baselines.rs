@@ -216,3 +216,86 @@ fn bad_cubes_and_windows_are_errors() {
     let one = Array3::from_elem((1, 1, 1), 0.5);
     assert_eq!(filter.denoise(one.view()).unwrap(), one);
 }
+
+/// What a cube of odd content is made of.
+fn odd_cubes(shape: (usize, usize, usize)) -> Vec<(&'static str, Array3<f32>)> {
+    let plain = noise(shape, 1 << 20);
+    let mut some_constant = plain.clone();
+    let mut equal = plain.clone();
+    let first = plain.slice(s![0, .., ..]).to_owned();
+    for b in 0..shape.0 {
+        match b % 3 {
+            0 => some_constant.slice_mut(s![b, .., ..]).fill(0.0),
+            1 => some_constant.slice_mut(s![b, .., ..]).fill(0.7),
+            _ => equal.slice_mut(s![b, .., ..]).assign(&first),
+        }
+    }
+    let mut spike = Array3::zeros(shape);
+    spike[[shape.0 / 2, shape.1 / 2, shape.2 / 2]] = 1.0;
+    vec![
+        ("zeros", Array3::zeros(shape)),
+        ("constant", Array3::from_elem(shape, -0.3)),
+        ("some bands constant", some_constant),
+        ("some bands equal", equal),
+        ("one value", spike),
+        ("two values", noise(shape, 2)),
+        ("huge", plain.mapv(|x| (x - 0.5) * 1e38)),
+        ("large", plain.mapv(|x| x * 1e9)),
+        ("tiny", plain.mapv(|x| x * 1e-38)),
+        ("plain", plain),
+    ]
+}
+
+#[test]
+fn no_cube_makes_a_baseline_panic_or_return_what_is_not_a_number() {
+    let shapes = [
+        (1, 1, 1),
+        (1, 7, 5),
+        (1, 20, 17),
+        (2, 2, 2),
+        (3, 1, 9),
+        (3, 3, 3),
+        (4, 4, 4),
+        (5, 5, 1),
+        (5, 6, 7),
+        (6, 1, 1),
+        (7, 7, 7),
+        (8, 33, 2),
+        (60, 3, 3),
+    ];
+    let others = [
+        "hyres:variant=hyde",
+        "forpdn:variant=hyde",
+        "forpdn:levels=0,search=linear",
+        "otvca:variant=hyde",
+        "otvca:features=50,normalize=true",
+        "wsrrr:variant=hyde,iterations=20",
+        "wsrrr:rank=50,levels=8",
+    ];
+    for name in all().iter().map(|entry| entry.name).chain(others) {
+        let baseline = by_name(name).unwrap();
+        for shape in shapes {
+            for (content, cube) in odd_cubes(shape) {
+                let case = format!("{name} {shape:?} {content}");
+                match baseline.denoise(cube.view()) {
+                    Ok(result) => {
+                        assert_eq!(result.dim(), shape, "{case}");
+                        assert!(result.iter().all(|x| x.is_finite()), "{case}");
+                    }
+                    // Values at an end of the range of numbers.
+                    Err(Error::Overflow { .. } | Error::Decomposition { .. })
+                        if matches!(content, "huge" | "tiny") => {}
+                    Err(error) => panic!("{case}: {error}"),
+                }
+            }
+            let mut cube = noise(shape, 100);
+            cube[[shape.0 - 1, shape.1 - 1, 0]] = f32::NAN;
+            let got = baseline.denoise(cube.view());
+            assert!(matches!(got, Err(Error::NonFinite { .. })), "{name} {shape:?}");
+        }
+        for shape in [(0, 3, 3), (3, 0, 3), (3, 3, 0)] {
+            let got = baseline.denoise(Array3::zeros(shape).view());
+            assert!(matches!(got, Err(Error::Empty { .. })), "{name} {shape:?}");
+        }
+    }
+}
