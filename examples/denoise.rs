@@ -37,10 +37,14 @@ struct Arguments {
     input: PathBuf,
     /// File to write, or the folder for `*_denoised.*` where the input is a folder
     output: PathBuf,
-    /// Folder of a run of `train`, or one of its checkpoints
+    /// Folder of a run of `train`, one of its checkpoints, or a model that `export` wrote
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Classical method: median, or median:ROWSxCOLSxBANDS
+    /// Pretrained encoder below the adapters of the checkpoint, where it was moved since training
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Classical method: median, or with options, median:rows=3,bands=5; `+` joins stages that
+    /// follow each other
     #[arg(long)]
     baseline: Option<String>,
     /// How bands are brought to [0, 1] and back: from-noisy (their own range) or fixed:MIN:MAX
@@ -154,7 +158,8 @@ fn denoise(args: Arguments, invocation: Invocation) -> Result<()> {
 }
 
 fn restorer(args: &Arguments, path: &Path) -> Result<Restorer> {
-    let (mut restorer, _) = Restorer::load(path, &args.device.device()?)?;
+    let (mut restorer, _) =
+        Restorer::load_over(path, args.weights.as_deref(), &args.device.device()?)?;
     if args.batch_size == 0 {
         bail!("`batch-size` should be at least 1, got `0`");
     }

@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
-use hsi_baselines::Denoiser;
 use hsi_data::{Dataset, SplitKind};
 use hsi_examples::app::Invocation;
+use hsi_examples::baselines::by_names;
 use hsi_examples::data::{DataArgs, NoiseArgs, Parts, normalisations};
 use hsi_examples::model::DeviceChoice;
 use hsi_examples::output::{self, SamplePictures, print_error};
@@ -25,11 +25,15 @@ use serde_json::json;
 #[derive(Debug, Parser)]
 #[command(name = "evaluate", args_override_self = true)]
 struct Arguments {
-    /// Folder of a run of `train`, or one of its checkpoints
+    /// Folder of a run of `train`, one of its checkpoints, or a model that `export` wrote
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Classical methods, joined by commas, or `all`: median, median:ROWSxCOLSxBANDS
-    #[arg(long, value_delimiter = ',')]
+    /// Pretrained encoder below the adapters of the checkpoint, where it was moved since training
+    #[arg(long)]
+    weights: Option<PathBuf>,
+    /// Classical methods, joined by commas, or `all`: median, median:rows=3,bands=5; `+` joins
+    /// stages that follow each other
+    #[arg(long)]
     baseline: Vec<String>,
     #[command(flatten)]
     data: DataArgs,
@@ -76,11 +80,11 @@ fn score(args: Arguments, invocation: Invocation) -> Result<()> {
     }
     let modes = normalisations(&args.normalisation)?;
     let noise = args.noise.pipeline()?;
-    let baselines = baselines(&args.baseline)?;
+    let baselines = by_names(&args.baseline)?;
     let device = args.device.device()?;
     let mut model = None;
     if let Some(path) = &args.checkpoint {
-        let (restorer, checkpoint) = Restorer::load(path, &device)?;
+        let (restorer, checkpoint) = Restorer::load_over(path, args.weights.as_deref(), &device)?;
         let config = restorer.model().config();
         let name = format!("{} {}", config.method, config.head.kind);
         model = Some((restorer, name, checkpoint.manifest.protocol));
@@ -138,20 +142,6 @@ fn score(args: Arguments, invocation: Invocation) -> Result<()> {
         data: args.data.data.to_string(),
     };
     output::finish(&save_dir, &Report { protocol, rows })
-}
-
-fn baselines(names: &[String]) -> Result<Vec<Box<dyn Denoiser>>> {
-    let mut all = Vec::new();
-    for name in names {
-        if name == "all" {
-            for name in hsi_baselines::names() {
-                all.push(hsi_baselines::by_name(name)?);
-            }
-        } else {
-            all.push(hsi_baselines::by_name(name)?);
-        }
-    }
-    Ok(all)
 }
 
 /// The samples to score, and what they are called in the report.

@@ -132,7 +132,7 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     if let Some(path) = &args.resume_from {
         let last = checkpoint::open(path, Kind::MaskedAutoencoder, true)?;
         resumed = Some(last.resume(&resume_key, &device)?);
-        params.provide(last.tensors(&device)?);
+        params.provide(last.tensors(&device)?)?;
     }
     let mut model =
         MaskedAutoencoder::new(&config, &grad_ops::Dense, params.builder()).map_err(Into::into);
@@ -141,7 +141,7 @@ fn pretrain(args: Arguments, invocation: Invocation) -> Result<()> {
     }
     let model = model?;
     if let Some(resumed) = &resumed {
-        params.check_complete(&resumed.path)?;
+        params.check_complete(&resumed.path, false)?;
     }
     params.release_provided();
     let adamw = AdamWConfig {

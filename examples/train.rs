@@ -14,15 +14,16 @@ use clap::Parser;
 use hsi_data::{NormMode, SplitKind};
 use hsi_examples::app::Invocation;
 use hsi_examples::data::{DataArgs, NoiseArgs, Parts};
-use hsi_examples::model::{DeviceChoice, EncoderArgs, HeadArgs, WeightsMode, provide_weights};
+use hsi_examples::method::{MethodArgs, base_weights};
+use hsi_examples::model::{DeviceChoice, EncoderArgs, HeadArgs};
 use hsi_examples::output::{self, SamplePictures, print_line};
 use hsi_examples::progress::Bar;
 use hsi_examples::training::{self, EpochLog, EpochPictures, LoopArgs};
 use hsi_train::checkpoint::{self, Kind};
 use hsi_train::memory::CountingAllocator;
 use hsi_train::{
-    AdamW, AdamWConfig, Checkpoints, Degradation, Denoising, DenoisingModel, ENCODER, HEAD, Method,
-    ModelConfig, NoisySamples, Protocol, Report, Restorer, SampleSource, Trainer, evaluate,
+    AdamW, Checkpoints, Degradation, Denoising, DenoisingModel, Method, NoisySamples,
+    PretrainedEncoder, Protocol, Report, Restorer, SampleSource, Trainer, WeightsMode, evaluate,
     groups_by_prefix,
 };
 use serde_json::json;
@@ -34,9 +35,8 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 #[derive(Debug, Parser)]
 #[command(name = "train", args_override_self = true)]
 struct Arguments {
-    /// `full` trains everything, `frozen` the head only
-    #[arg(long)]
-    method: Method,
+    #[command(flatten)]
+    method: MethodArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Split: easy (by patch, 70/20/10), hard (by tile, 70/20/10), random (by patch, 80/10/10)
@@ -55,20 +55,12 @@ struct Arguments {
     /// Pretrained encoder: a run of `pretrain`, or a .pth or .safetensors file [default: random]
     #[arg(long)]
     weights: Option<PathBuf>,
-    /// Which of the weights are used
-    #[arg(long, value_enum, default_value = "all")]
+    /// Which of the weights are used: all, or blocks (as the published code does: patch and position
+    /// embeddings stay random)
+    #[arg(long, default_value = "all")]
     weights_mode: WeightsMode,
     #[command(flatten)]
     train: LoopArgs,
-    /// Learning rate of the encoder
-    #[arg(long, default_value_t = 1e-4)]
-    learning_rate: f64,
-    /// Learning rate of the head
-    #[arg(long, default_value_t = 1e-4)]
-    head_lr: f64,
-    /// Optimiser: adamw
-    #[arg(long, default_value = "adamw", value_parser = ["adamw"])]
-    optimizer: String,
     /// Folder of a run, or its `last` checkpoint, to continue
     #[arg(long)]
     resume_from: Option<PathBuf>,
@@ -84,9 +76,6 @@ struct Arguments {
     /// Where tensors live
     #[arg(long, value_enum, default_value = "auto")]
     device: DeviceChoice,
-    /// Number type of computation: f32
-    #[arg(long, default_value = "f32", value_parser = ["f32"])]
-    dtype: String,
     /// Free cached device memory before training
     #[arg(long)]
     empty_cache: bool,
@@ -114,24 +103,26 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
 
     let mut encoder = args.encoder.config(rows, dataset.bands());
     let mut weights = None;
-    if args.weights.is_none() && args.resume_from.is_none() && args.method == Method::Frozen {
+    let method = args.method.method;
+    if args.weights.is_none() && args.resume_from.is_none() && method != Method::Full {
         let note = "note: the encoder is random and stays so: --weights names a pretrained one";
         output::print_error(note);
     }
     if let Some(path) = &args.weights {
-        let pretrained = provide_weights(path, &encoder, args.weights_mode, &device)?;
+        let pretrained = PretrainedEncoder::load(path, &encoder, args.weights_mode, &device)?;
         encoder = pretrained.config;
         print_line(&pretrained.line);
         weights = Some(pretrained.tensors);
     }
     let head = args.head.config(&encoder);
-    let config = ModelConfig { encoder, head, method: args.method };
+    let config = args.method.config(encoder, head);
     config.validate()?;
+    let adamw = args.method.adamw(args.train.weight_decay, device.is_cpu());
     let loop_config = args.train.config(args.data.seed);
     loop_config.validate()?;
 
     let params = config.params(args.data.seed, DType::F32, &device);
-    params.provide(weights.into_iter().flatten());
+    params.provide(weights.into_iter().flatten())?;
     let protocol = Protocol {
         noise: noise.to_string(),
         normalisation: args.normalisation.to_string(),
@@ -142,32 +133,33 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let resume_key = json!({
         "model": config, "protocol": protocol, "batch_size": loop_config.batch_size,
         "gradient_accumulation_steps": loop_config.gradient_accumulation_steps,
-        "seed": loop_config.seed, "learning_rate": args.learning_rate, "head_lr": args.head_lr,
-        "weight_decay": args.train.weight_decay, "max_grad_norm": loop_config.max_grad_norm,
+        "seed": loop_config.seed, "rates": args.method.rates(), "optimizer": adamw,
+        "max_grad_norm": loop_config.max_grad_norm,
         "schedule": loop_config.schedule, "image_size": rows, "bands": dataset.bands(),
         "training samples": parts.train.len(),
     });
-    let mut resumed = None;
+    let (mut resumed, mut continued) = (None, None);
     if let Some(path) = &args.resume_from {
-        let last = checkpoint::open(path, Kind::Denoiser, true)?;
+        let last = checkpoint::open(path, Kind::Denoiser, true)?.over(args.weights.as_deref());
         resumed = Some(last.resume(&resume_key, &device)?);
-        params.provide(last.tensors(&device)?);
+        last.provide(&config, &params)?;
+        continued = Some(last);
     }
     let mut model = DenoisingModel::new(&config, &params);
     if let Some(resumed) = &resumed {
         model = model.map_err(checkpoint::blame(&resumed.path));
     }
     let model = model?;
-    if let Some(resumed) = &resumed {
-        params.check_complete(&resumed.path)?;
+    if let Some(continued) = &continued {
+        continued.check(&params)?;
     }
     params.release_provided();
-    let rates = [(ENCODER, args.learning_rate), (HEAD, args.head_lr)];
-    let adamw = AdamWConfig { weight_decay: args.train.weight_decay, ..AdamWConfig::default() };
+    let rates = args.method.rates();
+    let rates: Vec<(&str, f64)> = rates.iter().map(|(name, rate)| (name.as_str(), *rate)).collect();
     let optimizer = AdamW::new(groups_by_prefix(params.trained(), &rates)?, adamw)?;
 
     let settings = json!({ "model": config, "loop": loop_config, "protocol": protocol,
-        "wavelengths_nm": dataset.wavelengths_nm() });
+        "optimizer": adamw, "rates": rates, "wavelengths_nm": dataset.wavelengths_nm() });
     let save_dir = training::save_folder(args.save_dir.as_deref(), resumed.as_ref(), "runs/train");
     let save_dir = output::begin(&save_dir, &invocation, &settings)?;
     training::announce(&save_dir, resumed.as_ref(), loop_config.num_epochs);
@@ -179,8 +171,16 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
         Arc::new(NoisySamples::new(Arc::clone(dataset), degradation.clone(), fresh))
     };
     let (train, validation) = (source(&parts.train, true), source(&parts.validation, false));
-    let checkpoints =
+    let mut checkpoints =
         Checkpoints::new(&save_dir, Kind::Denoiser, &config, json!(protocol), resume_key)?;
+    let base = match continued.and_then(|continued| continued.manifest.base) {
+        Some(base) => Some(base),
+        None => base_weights(&config, &params, args.weights.as_deref(), args.weights_mode)?,
+    };
+    if let Some(base) = base {
+        print_line(&format!("base weights: SHA-256 {}", base.sha256));
+        checkpoints = checkpoints.over(base);
+    }
     let objective = Denoising::new(&model);
     let mut bar = Bar::new();
     let mut trainer = Trainer::new(loop_config.clone(), &objective, &params, optimizer)?
@@ -208,7 +208,7 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     hsi_train::files::write_json(&save_dir.join("training.json"), &report)?;
 
     let (restorer, _) = Restorer::load(&save_dir, &device)?;
-    let name = format!("{} {}", args.method, config.head.kind);
+    let name = format!("{} {}", method, config.head.kind);
     let estimators = training::final_estimators(&restorer, &name);
     let labels = estimators.iter().map(|e| e.name().to_owned()).collect();
     let count_pictures = args.visualize_samples;

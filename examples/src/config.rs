@@ -82,12 +82,13 @@ fn config_flags(path: &Path, command: &Command) -> Result<Vec<OsString>> {
         if long == "config" {
             bail!("`{name}` cannot stand in the configuration `{shown}`: name one file only");
         }
-        let known = command.get_arguments().filter_map(clap::Arg::get_long);
-        if !known.into_iter().any(|known| known == long) {
+        let known = command.get_arguments().find(|arg| arg.get_long() == Some(long.as_str()));
+        let Some(known) = known else {
             let program = command.get_name();
             bail!("`{name}` in the configuration `{shown}` is not a flag of `{program}`");
-        }
+        };
         let text = match value {
+            Value::Bool(value) if known.get_action().takes_values() => value.to_string(),
             Value::Bool(false) | Value::Null => continue,
             Value::Bool(true) => {
                 flags.push(flag);

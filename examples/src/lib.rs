@@ -4,13 +4,17 @@
 //! here once.
 
 pub mod app;
+pub mod baselines;
 pub mod config;
 pub mod data;
 pub mod files;
+pub mod method;
 pub mod model;
 pub mod output;
 pub mod progress;
+pub mod quick;
 pub mod scene;
+pub mod tables;
 pub mod training;
 
 pub use app::run;

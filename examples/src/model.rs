@@ -1,14 +1,10 @@
 //! Arguments that say which model, and where its weights come from.
 
-use std::path::Path;
-
 use anyhow::{Result, bail};
 use candle_core::Device;
 use clap::Args;
 use denoise_heads::{HeadConfig, HeadKind};
-use hsi_train::ENCODER;
-use hsi_train::checkpoint::{self, Kind};
-use mae_vit::{FrontEnd, LoadMode, MaeConfig, PositionEmbedding, Preset, VitConfig};
+use mae_vit::{FrontEnd, Preset, VitConfig};
 
 /// Sizes of the encoder.
 #[derive(Debug, Clone, Args)]
@@ -85,85 +81,6 @@ impl HeadArgs {
             width: self.head_width,
         }
     }
-}
-
-/// Which weights of a file are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum WeightsMode {
-    /// All of the encoder, strictly
-    All,
-    /// The blocks only, as the published code does: patch and position embeddings stay random
-    Blocks,
-}
-
-/// The weights of a pretrained encoder.
-#[derive(Debug)]
-pub struct PretrainedEncoder {
-    /// The encoder, with the kind of positions that the weights have.
-    pub config: VitConfig,
-    /// The weights, under the names of the whole model.
-    pub tensors: Vec<(String, candle_core::Tensor)>,
-    /// A line that says what was loaded.
-    pub line: String,
-}
-
-/// Takes the weights of a pretrained encoder: a run of `pretrain`, or a `.pth` or `.safetensors`
-/// file of timm's, MAE's or the published layouts.
-///
-/// # Errors
-/// When there are no such weights, or they do not fit the encoder.
-pub fn provide_weights(
-    path: &Path,
-    encoder: &VitConfig,
-    mode: WeightsMode,
-    device: &Device,
-) -> Result<PretrainedEncoder> {
-    if !path.exists() {
-        bail!("there are no weights at `{}`", path.display());
-    }
-    let mode = match mode {
-        WeightsMode::All => LoadMode::Strict,
-        WeightsMode::Blocks => LoadMode::BlocksOnly,
-    };
-    let mut encoder = encoder.clone();
-    let file = if path.is_dir() {
-        let pretrained = checkpoint::open(path, Kind::MaskedAutoencoder, false)?;
-        let config: MaeConfig = pretrained.model()?;
-        // Fixed positions become the starting point of learned ones.
-        let comparable = VitConfig {
-            position: encoder.position,
-            image_size: encoder.image_size,
-            ..config.encoder
-        };
-        let settings = (serde_json::to_value(comparable)?, serde_json::to_value(&encoder)?);
-        if mode == LoadMode::Strict
-            && let Some((name, theirs, ours)) = checkpoint::difference(&settings.0, &settings.1)
-        {
-            bail!(
-                "the encoder pretrained in `{}` has `{name}` = {theirs}, this one has {ours}",
-                path.display()
-            );
-        }
-        pretrained.path.join("model.safetensors")
-    } else {
-        path.to_path_buf()
-    };
-    encoder.position = PositionEmbedding::Learned;
-    let (tensors, report) = mae_vit::load_encoder(&file, &encoder, mode)?;
-    let mut parts =
-        vec![format!("{} tensors loaded from `{}`", report.loaded.len(), path.display())];
-    parts.extend(report.resized.as_ref().map(|resized| {
-        let (from, to) = (resized.from, resized.to);
-        format!("positions resized from {} x {} to {} x {}", from.0, from.1, to.0, to.1)
-    }));
-    if !report.ignored.is_empty() {
-        parts.push(format!("{} not needed", report.ignored.len()));
-    }
-    let mut named = Vec::with_capacity(tensors.len());
-    for (name, tensor) in tensors {
-        named.push((format!("{ENCODER}{name}"), tensor.to_device(device)?));
-    }
-    Ok(PretrainedEncoder { config: encoder, tensors: named, line: parts.join(", ") })
 }
 
 /// Where tensors live.

@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         width: Some(8),
         ..HeadConfig::published(HeadKind::Unet)
     };
-    let config = ModelConfig { encoder, head, method: Method::Full };
+    let config = ModelConfig::new(encoder, head, Method::Full);
     let params = config.params(42, DType::F32, &Device::Cpu);
     let model = DenoisingModel::new(&config, &params)?;
 

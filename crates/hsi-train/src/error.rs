@@ -63,6 +63,21 @@ pub enum Error {
         /// Its value now.
         now: String,
     },
+    /// An adapter belongs to other weights than those it was put over.
+    #[error(
+        "`{}` was trained over weights with the SHA-256 `{expected}`, those of `{weights}` have \
+         `{got}`", path.display()
+    )]
+    BaseWeights {
+        /// The checkpoint.
+        path: PathBuf,
+        /// Where the weights came from.
+        weights: String,
+        /// The hash in the checkpoint.
+        expected: String,
+        /// The hash of the weights.
+        got: String,
+    },
     /// The data have another number of bands than the model.
     #[error("the model takes {expected} bands, `{what}` has {got}")]
     Bands {
@@ -156,6 +171,12 @@ pub enum Error {
     /// An error of the head.
     #[error(transparent)]
     Head(#[from] denoise_heads::Error),
+    /// An error of the adapters.
+    #[error(transparent)]
+    Lora(#[from] peft_lora::Error),
+    /// An error of 4-bit weights or 8-bit moments.
+    #[error(transparent)]
+    Quant(#[from] quant_nf4::Error),
     /// An error of an operation.
     #[error(transparent)]
     Op(#[from] grad_ops::Error),

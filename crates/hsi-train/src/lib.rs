@@ -1,14 +1,19 @@
 #![doc = include_str!("../README.md")]
 
+mod base;
 pub mod checkpoint;
 mod config;
 mod curves;
 mod error;
 mod evaluate;
 pub mod files;
+mod frozen;
 mod hooks;
 pub mod memory;
+mod merge;
+mod method;
 mod model;
+mod moments;
 mod objective;
 mod optim;
 mod params;
@@ -18,16 +23,20 @@ mod samples;
 mod tensorboard;
 mod trainer;
 
-pub use checkpoint::{Checkpoint, Checkpoints, Resumed};
+pub use base::{BaseWeights, PretrainedEncoder, WeightsMode};
+pub use checkpoint::{Checkpoint, Checkpoints, Restored, Resumed};
 pub use config::{Schedule, TrainConfig};
 pub use error::{Error, Result};
 pub use evaluate::{Estimator, Evaluated, check_scorable, evaluate};
+pub use frozen::PackedEntry;
 pub use hooks::{Control, Hooks, NoHooks, Progress};
 pub use memory::MemoryParts;
-pub use model::{DenoisingModel, ENCODER, HEAD, Method, ModelConfig, apply, pretraining_params};
+pub use merge::{Form, MergedWeights, QuantError, merge};
+pub use method::{Method, Precision, QuantModules, Quantization};
+pub use model::{DenoisingModel, ENCODER, HEAD, ModelConfig, apply, pretraining_params};
 pub use objective::{Denoising, Loss, MaskedPretraining, Objective, Outcome};
 pub use optim::{AdamW, AdamWConfig, EarlyStopping, ParamGroup, groups_by_prefix};
-pub use params::{ParamCount, ParamStore, Policy};
+pub use params::{ParamCount, ParamStore, Policy, Role};
 pub use report::{Protocol, Report, Row, RowBuilder};
 pub use restore::Restorer;
 pub use samples::{Batch, CleanSamples, Degradation, Degraded, NoisySamples, Sample, SampleSource};

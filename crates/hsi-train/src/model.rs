@@ -5,55 +5,16 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use denoise_heads::{Head, HeadConfig};
-use grad_ops::{Dense, LinearFactory};
+use grad_ops::LinearFactory;
 use mae_vit::{Encoder, MaeConfig, VitConfig, sin_cos_positions};
 use ndarray::{Array3, ArrayView3};
+use peft_lora::{LoraConfig, LoraFactory, Moment};
 use serde::{Deserialize, Serialize};
 
-use crate::params::{ParamStore, Policy};
+use crate::frozen::FrozenLayers;
+use crate::method::{Method, Precision, Quantization, is_block_linear};
+use crate::params::{ParamStore, Policy, Role};
 use crate::{Error, Result};
-
-/// How a model is adapted to denoising.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Method {
-    /// All parameters are trained.
-    Full,
-    /// The encoder is fixed, the head is trained.
-    Frozen,
-}
-
-impl Method {
-    /// All methods.
-    pub const ALL: [Self; 2] = [Self::Full, Self::Frozen];
-
-    /// Name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Frozen => "frozen",
-        }
-    }
-}
-
-impl std::fmt::Display for Method {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl std::str::FromStr for Method {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|method| method.name() == text).ok_or_else(|| Error::Setting {
-            name: "method",
-            expected: "one of `full`, `frozen`".to_owned(),
-            got: text.to_owned(),
-        })
-    }
-}
 
 /// What a denoising model is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,10 +25,28 @@ pub struct ModelConfig {
     pub head: HeadConfig,
     /// How it is adapted.
     pub method: Method,
+    /// The adapters of [`Method::Lora`] and [`Method::Qlora`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraConfig>,
+    /// How frozen weights are quantised: [`Method::Qlora`] asks for it, [`Method::Frozen`] allows
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<Quantization>,
+    /// Number type of the frozen weights that are not quantised.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
 }
 
 impl ModelConfig {
-    /// Checks that the parts are valid and fit each other.
+    /// A model with what the method needs by default: adapters of rank 8 on query, key, value and
+    /// projection, NF4 with double quantisation.
+    pub fn new(encoder: VitConfig, head: HeadConfig, method: Method) -> Self {
+        let lora = method.has_adapters().then(|| LoraConfig::rank(8));
+        let quantization = (method == Method::Qlora).then(Quantization::default);
+        Self { encoder, head, method, lora, quantization, precision: Precision::F32 }
+    }
+
+    /// Checks that the parts are valid and fit each other and the method.
     ///
     /// # Errors
     /// When a part is not valid, or the head asks for other features than the encoder gives.
@@ -92,20 +71,72 @@ impl ModelConfig {
                 });
             }
         }
+        self.validate_method()
+    }
+
+    fn validate_method(&self) -> Result<()> {
+        let method = self.method;
+        let check = |name, given: bool, wanted: Option<bool>| match wanted {
+            Some(wanted) if wanted != given => {
+                let expected = if wanted { "given" } else { "left out" };
+                let expected = format!("{expected} with the method `{method}`");
+                let got = if given { "settings" } else { "nothing" }.to_owned();
+                Err(Error::Setting { name, expected, got })
+            }
+            _ => Ok(()),
+        };
+        check("lora", self.lora.is_some(), Some(method.has_adapters()))?;
+        let quantized = match method {
+            Method::Qlora => Some(true),
+            Method::Frozen => None,
+            Method::Full | Method::Lora => Some(false),
+        };
+        check("quantization", self.quantization.is_some(), quantized)?;
+        if method == Method::Full && self.precision != Precision::F32 {
+            return Err(Error::Setting {
+                name: "dtype",
+                expected: "`f32` with the method `full`, which has no frozen weights".to_owned(),
+                got: self.precision.name().to_owned(),
+            });
+        }
+        if let Some(lora) = &self.lora {
+            lora.validate()?;
+        }
+        if let Some(quantization) = &self.quantization {
+            quantization.config.validate()?;
+        }
         Ok(())
     }
 
-    /// An empty store for the parameters, with the policy of the method.
+    /// An empty store for the parameters, with the roles that the method gives them.
     pub fn params(&self, seed: u64, dtype: DType, device: &Device) -> ParamStore {
-        let (method, encoder) = (self.method, self.encoder.clone());
-        let policy: Policy = Arc::new(move |name| {
-            let trained = match method {
-                Method::Full => true,
-                Method::Frozen => name.starts_with(HEAD),
-            };
-            trained && !encoder.is_fixed(name)
-        });
+        let config = self.clone();
+        let policy: Policy = Arc::new(move |name| config.role(name));
         ParamStore::new(seed, dtype, device, policy)
+    }
+
+    /// What becomes of the parameter of this name.
+    fn role(&self, name: &str) -> Role {
+        let adapted = |name| self.lora.as_ref().is_some_and(|lora| lora.trains(name));
+        let trained = match self.method {
+            Method::Full => true,
+            Method::Frozen => name.starts_with(HEAD),
+            Method::Lora | Method::Qlora => name.starts_with(HEAD) || adapted(name),
+        };
+        let packed = |path: &str| path.starts_with(ENCODER) && self.packs(path);
+        if trained && !self.encoder.is_fixed(name) {
+            Role::Trained
+        } else if name.strip_suffix(".weight").is_some_and(packed) {
+            Role::Passing
+        } else {
+            Role::Fixed
+        }
+    }
+
+    /// Whether the weight of the linear layer at this path is kept in another form than `f32`.
+    fn packs(&self, path: &str) -> bool {
+        self.quantization.is_some_and(|quantization| quantization.modules.selects(path))
+            || (self.precision == Precision::Bf16 && is_block_linear(path))
     }
 }
 
@@ -127,13 +158,14 @@ pub fn pretraining_params(
 ) -> Result<ParamStore> {
     config.validate()?;
     let encoder = config.encoder.clone();
-    let policy: Policy = Arc::new(move |name| !encoder.is_fixed(name));
+    let policy: Policy =
+        Arc::new(move |name| if encoder.is_fixed(name) { Role::Fixed } else { Role::Trained });
     let params = ParamStore::new(seed, dtype, device, policy);
     let widths = [("pos_embed", config.encoder.dim), ("decoder_pos_embed", config.decoder_dim)];
     for (name, dim) in widths {
         if config.encoder.is_fixed(name) {
             let positions = sin_cos_positions(dim, config.encoder.grid(), dtype, device)?;
-            params.provide([(name.to_owned(), positions)]);
+            params.provide([(name.to_owned(), positions)])?;
         }
     }
     Ok(params)
@@ -145,34 +177,48 @@ pub struct DenoisingModel {
     config: ModelConfig,
     encoder: Encoder,
     head: Box<dyn Head>,
+    moment: Moment,
     device: Device,
 }
 
 impl DenoisingModel {
-    /// Builds the model from the parameters of a store, with plain linear layers.
+    /// Builds the model from the parameters of a store: frozen weights are kept as the
+    /// configuration says, adapters put over them.
     ///
     /// # Errors
-    /// When the configuration is not valid or a provided tensor does not fit.
+    /// When the configuration is not valid, a tensor that was provided does not fit or cannot be
+    /// quantised, or a target of the adapters is no layer of the encoder.
     pub fn new(config: &ModelConfig, params: &ParamStore) -> Result<Self> {
-        Self::with_factory(config, &Dense, params.builder())
+        config.validate()?;
+        let frozen = FrozenLayers::new(config, params)?;
+        let moment = Moment::new();
+        let mut model = match &config.lora {
+            None => Self::with_factory(config, frozen.factory(), params.builder())?,
+            Some(lora) => {
+                let (base, seed) = (frozen.factory(), params.seed());
+                let adapted = LoraFactory::new(base, lora.clone(), seed, moment.clone())?;
+                let model = Self::with_factory(config, &adapted, params.builder())?;
+                adapted.check_targets()?;
+                model
+            }
+        };
+        model.moment = moment;
+        params.keep_packed(frozen.packed()?);
+        Ok(model)
     }
 
     /// Builds the model with the linear layers of a factory.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// When the configuration is not valid or a provided tensor does not fit.
     pub fn with_factory(
         config: &ModelConfig,
         factory: &dyn LinearFactory,
         vb: VarBuilder<'_>,
     ) -> Result<Self> {
         config.validate()?;
-        Ok(Self {
-            config: config.clone(),
-            encoder: Encoder::new(&config.encoder, factory, vb.pp("encoder"))?,
-            head: denoise_heads::build(&config.head, vb.pp("head"))?,
-            device: vb.device().clone(),
-        })
+        let head = denoise_heads::build(&config.head, vb.pp("head"))?;
+        Self::with_head(config, factory, vb, head)
     }
 
     /// Puts another head on the encoder.
@@ -187,7 +233,13 @@ impl DenoisingModel {
     ) -> Result<Self> {
         config.encoder.validate()?;
         let encoder = Encoder::new(&config.encoder, factory, vb.pp("encoder"))?;
-        Ok(Self { config: config.clone(), encoder, head, device: vb.device().clone() })
+        let (moment, device) = (Moment::new(), vb.device().clone());
+        Ok(Self { config: config.clone(), encoder, head, moment, device })
+    }
+
+    /// The address of the masks of dropout: to be set before every forward pass of training.
+    pub fn moment(&self) -> &Moment {
+        &self.moment
     }
 
     /// What the model is made of.

@@ -55,6 +55,7 @@ impl<'a> Denoising<'a> {
 
 impl Objective for Denoising<'_> {
     fn outcome(&self, batch: &Batch, train: bool) -> Result<Outcome> {
+        self.model.moment().set(batch.moment);
         let estimate = self.model.forward_t(&batch.input, train)?;
         let loss = (self.loss)(&estimate, &batch.target)?;
         Ok(Outcome { loss, estimate: Some(estimate) })

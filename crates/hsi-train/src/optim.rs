@@ -8,6 +8,7 @@ use candle_core::{Tensor, Var};
 use grad_ops::AdamWStep;
 use serde::{Deserialize, Serialize};
 
+use crate::moments::Moments;
 use crate::{Error, Result};
 
 /// Settings of [`AdamW`], except the learning rates, which belong to the groups.
@@ -24,11 +25,15 @@ pub struct AdamWConfig {
     pub eps: f64,
     /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// Whether the moments are kept in 8 bits, block by block, as in bitsandbytes' `AdamW8bit`;
+    /// those of parameters below 4096 elements stay numbers. On the CPU only.
+    #[serde(default)]
+    pub eight_bit: bool,
 }
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4 }
+        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-4, eight_bit: false }
     }
 }
 
@@ -114,8 +119,7 @@ pub fn groups_by_prefix(
 struct Slot {
     name: String,
     var: Var,
-    mean: Var,
-    square: Var,
+    moments: Moments,
     gradient: Option<Tensor>,
     learning_rate: f64,
 }
@@ -144,8 +148,7 @@ impl AdamW {
         for group in groups {
             for (name, var) in group.params {
                 slots.push(Slot {
-                    mean: Var::zeros(var.shape(), var.dtype(), var.device())?,
-                    square: Var::zeros(var.shape(), var.dtype(), var.device())?,
+                    moments: Moments::new(&var, config.eight_bit)?,
                     gradient: None,
                     learning_rate: group.learning_rate,
                     name,
@@ -204,7 +207,7 @@ impl AdamW {
                 step: self.steps,
                 grad_scale,
             };
-            grad_ops::adamw_step(&slot.var, &gradient, &slot.mean, &slot.square, &step)?;
+            slot.moments.step(&slot.var, &gradient, &step)?;
         }
         Ok(())
     }
@@ -216,7 +219,7 @@ impl AdamW {
 
     /// Bytes of the moments.
     pub fn state_bytes(&self) -> usize {
-        2 * self.gradient_bytes()
+        self.slots.iter().map(|slot| slot.moments.stored_bytes()).sum()
     }
 
     /// Bytes of one gradient for each parameter.
@@ -231,14 +234,18 @@ impl AdamW {
         gradients.map(|gradient| gradient.elem_count() * gradient.dtype().size_in_bytes()).sum()
     }
 
-    /// The moments, to be saved: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`.
-    pub fn state(&self) -> HashMap<String, Tensor> {
+    /// The moments, to be saved: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`; in 8 bits
+    /// `<parameter>.state1` and so on, as bitsandbytes names them.
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    pub fn state(&self) -> Result<HashMap<String, Tensor>> {
         let mut state = HashMap::new();
         for slot in &self.slots {
-            state.insert(format!("{}.exp_avg", slot.name), slot.mean.as_tensor().clone());
-            state.insert(format!("{}.exp_avg_sq", slot.name), slot.square.as_tensor().clone());
+            let own = slot.moments.tensors()?.into_iter();
+            state.extend(own.map(|(suffix, tensor)| (format!("{}.{suffix}", slot.name), tensor)));
         }
-        state
+        Ok(state)
     }
 
     /// Takes saved moments back.
@@ -252,24 +259,7 @@ impl AdamW {
         source: &Path,
     ) -> Result<()> {
         for slot in &mut self.slots {
-            for (suffix, var) in [("exp_avg", &slot.mean), ("exp_avg_sq", &slot.square)] {
-                let name = format!("{}.{suffix}", slot.name);
-                let Some(saved) = state.get(&name) else {
-                    return Err(Error::CheckpointNames {
-                        path: source.to_path_buf(),
-                        missing: vec![name],
-                        unexpected: Vec::new(),
-                    });
-                };
-                if saved.shape() != var.shape() {
-                    return Err(Error::ParameterShape {
-                        name,
-                        expected: var.dims().to_vec(),
-                        got: saved.dims().to_vec(),
-                    });
-                }
-                var.set(saved)?;
-            }
+            slot.moments.load(&slot.name, &slot.var, state, source)?;
         }
         self.steps = steps;
         Ok(())

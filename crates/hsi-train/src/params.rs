@@ -5,21 +5,35 @@
 //! initialisation that the model names. A draw is addressed by `(seed, name)`: it does not depend
 //! on what was built before it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor, Var};
 use candle_nn::init::NormalOrUniform;
 use candle_nn::var_builder::SimpleBackend;
 use candle_nn::{Init, VarBuilder};
+use quant_nf4::QuantizedTensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use sha2::{Digest, Sha256};
 
+use crate::frozen::PackedEntry;
 use crate::{Error, Result};
 
-/// Decides by its name whether a parameter is trained.
-pub type Policy = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// What becomes of a parameter that a model asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It is a variable.
+    Trained,
+    /// It is kept as it is.
+    Fixed,
+    /// It is handed out and not kept: the model keeps it in another form.
+    Passing,
+}
+
+/// Decides by its name what becomes of a parameter.
+pub type Policy = Arc<dyn Fn(&str) -> Role + Send + Sync>;
 
 #[derive(Debug, Clone)]
 enum Entry {
@@ -39,14 +53,20 @@ impl Entry {
 #[derive(Default)]
 struct Inner {
     provided: HashMap<String, Tensor>,
+    quantized: BTreeMap<String, QuantizedTensor>,
     entries: BTreeMap<String, Entry>,
+    packed: BTreeMap<String, PackedEntry>,
+    /// Names of provided tensors that were handed out and not kept.
+    passed: BTreeSet<String>,
+    /// Of what is not trained, as it was handed out.
+    digests: BTreeMap<String, Vec<u8>>,
 }
 
 /// The parameters of one model, by name.
 #[derive(Clone)]
 pub struct ParamStore {
     inner: Arc<Mutex<Inner>>,
-    trained: Policy,
+    policy: Policy,
     seed: u64,
     device: Device,
     dtype: DType,
@@ -65,18 +85,21 @@ impl std::fmt::Debug for ParamStore {
 /// How many numbers and bytes a model holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ParamCount {
-    /// Numbers in all parameters.
+    /// Numbers in all parameters, however they are stored.
     pub total: usize,
     /// Numbers in the trained parameters.
     pub trainable: usize,
+    /// Elements of the stored tensors, where two 4-bit codes share one and scales are not counted:
+    /// what the published tables call parameters.
+    pub stored_elements: usize,
     /// Bytes of all parameters as stored.
     pub stored_bytes: usize,
 }
 
 impl ParamStore {
-    /// Makes an empty store. `trained` decides by name which parameters become variables.
-    pub fn new(seed: u64, dtype: DType, device: &Device, trained: Policy) -> Self {
-        Self { inner: Arc::default(), trained, seed, device: device.clone(), dtype }
+    /// Makes an empty store. `policy` decides by name which parameters become variables.
+    pub fn new(seed: u64, dtype: DType, device: &Device, policy: Policy) -> Self {
+        Self { inner: Arc::default(), policy, seed, device: device.clone(), dtype }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -84,9 +107,32 @@ impl ParamStore {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Offers tensors that take the place of the initialisation, under full names.
-    pub fn provide(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) {
-        self.lock().provided.extend(tensors);
+    /// Offers tensors that take the place of the initialisation, under full names; weights in 4
+    /// bits under the keys of bitsandbytes.
+    ///
+    /// # Errors
+    /// When the parts of a quantised weight do not fit each other.
+    pub fn provide(&self, tensors: impl IntoIterator<Item = (String, Tensor)>) -> Result<()> {
+        let read = quant_nf4::read_quantized(tensors)?;
+        let mut inner = self.lock();
+        inner.quantized.extend(read.quantized);
+        inner.provided.extend(read.others);
+        Ok(())
+    }
+
+    /// The weights that were provided in 4 bits.
+    pub(crate) fn quantized(&self) -> BTreeMap<String, QuantizedTensor> {
+        self.lock().quantized.clone()
+    }
+
+    /// Takes note of the weights that the model keeps in another form.
+    pub(crate) fn keep_packed(&self, packed: BTreeMap<String, PackedEntry>) {
+        self.lock().packed = packed;
+    }
+
+    /// Address of the draws.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Number type of the parameters.
@@ -114,36 +160,85 @@ impl ParamStore {
         vars.collect()
     }
 
-    /// All parameters, sorted by name.
+    /// All parameters under the names that a file has for them, sorted. A 4-bit weight has several.
     pub fn tensors(&self) -> BTreeMap<String, Tensor> {
         let inner = self.lock();
-        inner.entries.iter().map(|(name, entry)| (name.clone(), entry.tensor().clone())).collect()
+        let plain =
+            inner.entries.iter().map(|(name, entry)| (name.clone(), entry.tensor().clone()));
+        let packed = inner.packed.values().flat_map(|entry| entry.file.iter().cloned());
+        plain.chain(packed).collect()
+    }
+
+    /// All parameters as dense tensors under their names in the model, sorted; packed weights are
+    /// unpacked into new tensors.
+    ///
+    /// # Errors
+    /// When the tensor library fails.
+    pub fn dense_tensors(&self) -> Result<BTreeMap<String, Tensor>> {
+        let inner = self.lock();
+        let plain = inner.entries.iter();
+        let plain = plain.map(|(name, entry)| (name.clone(), entry.tensor().detach()));
+        let mut all: BTreeMap<_, _> = plain.collect();
+        for (name, entry) in &inner.packed {
+            all.insert(name.clone(), entry.layer.weight()?.to_dtype(self.dtype)?);
+        }
+        Ok(all)
+    }
+
+    /// SHA-256 of the names, shapes and values of all parameters that are not trained, as they were
+    /// before they were packed, in hexadecimal digits: which weights an adapter belongs to.
+    pub fn base_sha256(&self) -> String {
+        let mut all = Sha256::new();
+        for (name, digest) in &self.lock().digests {
+            all.update((name.len() as u64).to_le_bytes());
+            all.update(name.as_bytes());
+            all.update(digest);
+        }
+        all.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Numbers and bytes held.
     pub fn count(&self) -> ParamCount {
         let mut count = ParamCount::default();
-        for entry in self.lock().entries.values() {
+        let inner = self.lock();
+        for entry in inner.entries.values() {
             let tensor = entry.tensor();
             count.total += tensor.elem_count();
+            count.stored_elements += tensor.elem_count();
             count.stored_bytes += tensor.elem_count() * tensor.dtype().size_in_bytes();
             if matches!(entry, Entry::Trained(_)) {
                 count.trainable += tensor.elem_count();
             }
         }
+        for part in inner.packed.values().flat_map(|entry| &entry.parts) {
+            count.total += part.elements;
+            count.stored_bytes += part.stored_bytes();
+            if part.elements > 0 {
+                count.stored_elements += part.tensor.elem_count();
+            }
+        }
         count
     }
 
-    /// Checks that the model took every tensor that was provided, and that none was missing.
+    /// Checks that the model took every tensor that was provided, and that none was missing, or
+    /// none of the trained ones if only these have to be there.
     ///
     /// # Errors
     /// [`Error::CheckpointNames`] with both lists.
-    pub fn check_complete(&self, source: &std::path::Path) -> Result<()> {
+    pub fn check_complete(&self, source: &std::path::Path, trained_only: bool) -> Result<()> {
         let inner = self.lock();
-        let missing = inner.entries.keys().filter(|name| !inner.provided.contains_key(*name));
-        let missing: Vec<String> = missing.cloned().collect();
+        let taken = |name: &String| {
+            inner.provided.contains_key(name)
+                || inner.quantized.contains_key(name)
+                || inner.passed.contains(name)
+        };
+        let needed = |entry: &Entry| !trained_only || matches!(entry, Entry::Trained(_));
+        let asked = inner.entries.iter().filter(|(_, entry)| needed(entry)).map(|(name, _)| name);
+        let asked = asked.chain(inner.packed.keys().filter(|_| !trained_only));
+        let missing: Vec<String> = asked.filter(|name| !taken(name)).cloned().collect();
         let unexpected = inner.provided.keys().filter(|name| !inner.entries.contains_key(*name));
-        let mut unexpected: Vec<String> = unexpected.cloned().collect();
+        let unpacked = inner.quantized.keys().filter(|name| !inner.packed.contains_key(*name));
+        let mut unexpected: Vec<String> = unexpected.chain(unpacked).cloned().collect();
         unexpected.sort();
         if missing.is_empty() && unexpected.is_empty() {
             return Ok(());
@@ -153,36 +248,10 @@ impl ParamStore {
 
     /// Forgets the provided tensors, whose values the parameters now hold.
     pub fn release_provided(&self) {
-        self.lock().provided.clear();
-    }
-
-    /// Overwrites the values of parameters that exist.
-    ///
-    /// # Errors
-    /// When a name is unknown, missing, or has another shape.
-    pub fn assign(
-        &self,
-        tensors: &HashMap<String, Tensor>,
-        source: &std::path::Path,
-    ) -> Result<()> {
         let mut inner = self.lock();
-        let missing: Vec<String> =
-            inner.entries.keys().filter(|name| !tensors.contains_key(*name)).cloned().collect();
-        let mut unexpected: Vec<String> =
-            tensors.keys().filter(|name| !inner.entries.contains_key(*name)).cloned().collect();
-        unexpected.sort();
-        if !missing.is_empty() || !unexpected.is_empty() {
-            return Err(Error::CheckpointNames { path: source.to_path_buf(), missing, unexpected });
-        }
-        for (name, entry) in &mut inner.entries {
-            let value = &tensors[name];
-            check_shape(name, entry.tensor().shape(), value)?;
-            match entry {
-                Entry::Trained(var) => var.set(&value.to_dtype(var.dtype())?)?,
-                Entry::Fixed(tensor) => *tensor = value.to_dtype(tensor.dtype())?,
-            }
-        }
-        Ok(())
+        inner.provided.clear();
+        inner.quantized.clear();
+        inner.passed.clear();
     }
 
     fn draw(&self, name: &str, shape: &Shape, init: Init) -> candle_core::Result<Tensor> {
@@ -233,18 +302,34 @@ impl SimpleBackend for ParamStore {
             check_shape(name, &shape, entry.tensor()).map_err(plain)?;
             return Ok(entry.tensor().clone());
         }
-        let value = match inner.provided.get(name) {
+        let role = (self.policy)(name);
+        let found = match role {
+            // Dropped as soon as the model has packed it.
+            Role::Passing => inner.provided.remove(name),
+            Role::Trained | Role::Fixed => inner.provided.get(name).cloned(),
+        };
+        let provided = found.is_some();
+        let value = match found {
             Some(tensor) => {
-                check_shape(name, &shape, tensor).map_err(plain)?;
+                check_shape(name, &shape, &tensor).map_err(plain)?;
+                let tensor = tensor.to_dtype(dtype)?.to_device(device)?.force_contiguous()?;
                 // A copy of our own: variables are updated in place.
-                tensor.to_dtype(dtype)?.to_device(device)?.force_contiguous()?.copy()?
+                if role == Role::Passing { tensor } else { tensor.copy()? }
             }
             None => self.draw(name, &shape, init)?,
         };
-        let entry = if (self.trained)(name) {
-            Entry::Trained(Var::from_tensor(&value)?)
-        } else {
-            Entry::Fixed(value)
+        if role != Role::Trained {
+            inner.digests.insert(name.to_owned(), digest(&value)?);
+        }
+        let entry = match role {
+            Role::Trained => Entry::Trained(Var::from_tensor(&value)?),
+            Role::Fixed => Entry::Fixed(value),
+            Role::Passing => {
+                if provided {
+                    inner.passed.insert(name.to_owned());
+                }
+                return Ok(value);
+            }
         };
         let tensor = entry.tensor().clone();
         inner.entries.insert(name.to_owned(), entry);
@@ -281,6 +366,22 @@ fn check_shape(name: &str, expected: &Shape, tensor: &Tensor) -> Result<()> {
     })
 }
 
+/// SHA-256 of the shape and the values in `f32`.
+fn digest(tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
+    let mut hash = Sha256::new();
+    for &dim in tensor.dims() {
+        hash.update((dim as u64).to_le_bytes());
+    }
+    let values = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+    let mut bytes = Vec::with_capacity(4096);
+    for part in values.chunks(1024) {
+        bytes.clear();
+        bytes.extend(part.iter().flat_map(|value| value.to_le_bytes()));
+        hash.update(&bytes);
+    }
+    Ok(hash.finalize().to_vec())
+}
+
 /// An error that only passes through the tensor library: without the backtrace that `wrap` adds.
 fn plain(error: Error) -> candle_core::Error {
     candle_core::Error::Msg(error.to_string())
@@ -298,7 +399,11 @@ mod tests {
     use super::*;
 
     fn store(seed: u64) -> ParamStore {
-        let policy: Policy = Arc::new(|name: &str| name.starts_with("head."));
+        let policy: Policy = Arc::new(|name: &str| match name {
+            name if name.starts_with("head.") => Role::Trained,
+            "encoder.packed" => Role::Passing,
+            _ => Role::Fixed,
+        });
         ParamStore::new(seed, DType::F32, &Device::Cpu, policy)
     }
 
@@ -324,6 +429,23 @@ mod tests {
         let count = params.count();
         assert_eq!((count.total, count.trainable, count.stored_bytes), (11, 6, 44));
         assert_eq!(params.trained().len(), 1);
+        vb.get_with_hints(4, "encoder.packed", Init::Const(1.0))?;
+        assert_eq!(params.tensors().len(), 2, "what passes is not kept");
+        Ok(())
+    }
+
+    #[test]
+    fn the_hash_is_of_the_values_that_are_not_trained() -> Result<()> {
+        let hash = |head: f64, packed: f64| -> Result<String> {
+            let params = store(0);
+            let vb = params.builder();
+            vb.get_with_hints(2, "head.w", Init::Const(head))?;
+            vb.get_with_hints(4, "encoder.packed", Init::Const(packed))?;
+            Ok(params.base_sha256())
+        };
+        assert_eq!(hash(1.0, 1.0)?, hash(2.0, 1.0)?);
+        assert_ne!(hash(1.0, 1.0)?, hash(1.0, 2.0)?);
+        assert_eq!(hash(1.0, 1.0)?.len(), 64);
         Ok(())
     }
 
@@ -331,12 +453,12 @@ mod tests {
     fn provided_tensors_are_strict_in_shape_and_name() -> Result<()> {
         let params = store(0);
         let value = Tensor::new(&[1f32, 2.0], &Device::Cpu)?;
-        params.provide([("head.w".to_owned(), value.clone()), ("stray".to_owned(), value)]);
+        params.provide([("head.w".to_owned(), value.clone()), ("stray".to_owned(), value)])?;
         let vb = params.builder();
         assert!(vb.get_with_hints(3, "head.w", Init::Const(0.0)).is_err());
         assert_eq!(vb.get(2, "head.w")?.to_vec1::<f32>()?, [1.0, 2.0]);
         let Err(Error::CheckpointNames { missing, unexpected, .. }) =
-            params.check_complete(std::path::Path::new("x"))
+            params.check_complete(std::path::Path::new("x"), false)
         else {
             panic!("a stray tensor went unnoticed");
         };

@@ -4,8 +4,8 @@ use candle_core::{DType, Device, Tensor};
 use hsi_data::{BandRange, Blender, Tile, Tiling};
 use ndarray::{Array3, ArrayView3, Axis};
 
-use crate::checkpoint::{self, Checkpoint, Kind};
-use crate::model::{DenoisingModel, ModelConfig};
+use crate::checkpoint::{self, Checkpoint, Kind, Restored};
+use crate::model::DenoisingModel;
 use crate::params::ParamCount;
 use crate::{Error, Result};
 
@@ -29,19 +29,26 @@ impl Restorer {
         Self { model, count, dtype, device: device.clone(), batch: 1, overlap }
     }
 
-    /// Loads a checkpoint: a folder `best` or `last`, or the folder of a run.
+    /// Loads a checkpoint: a folder `best` or `last`, the folder of a run, or a model in one file.
     ///
     /// # Errors
     /// When there is no such checkpoint, or its tensors do not fit its configuration.
     pub fn load(path: &std::path::Path, device: &Device) -> Result<(Self, Checkpoint)> {
-        let checkpoint = checkpoint::open(path, Kind::Denoiser, false)?;
-        let config: ModelConfig = checkpoint.model()?;
-        let params = config.params(0, DType::F32, device);
-        params.provide(checkpoint.tensors(device)?);
-        let model =
-            DenoisingModel::new(&config, &params).map_err(checkpoint::blame(&checkpoint.path))?;
-        params.check_complete(&checkpoint.path)?;
-        params.release_provided();
+        Self::load_over(path, None, device)
+    }
+
+    /// As [`Restorer::load`], with the pretrained encoder below the adapters at another place than
+    /// it was in training.
+    ///
+    /// # Errors
+    /// As [`Restorer::load`], and [`Error::BaseWeights`] when it is another encoder.
+    pub fn load_over(
+        path: &std::path::Path,
+        weights: Option<&std::path::Path>,
+        device: &Device,
+    ) -> Result<(Self, Checkpoint)> {
+        let checkpoint = checkpoint::open(path, Kind::Denoiser, false)?.over(weights);
+        let Restored { model, params } = checkpoint.build(device)?;
         Ok((Self::new(model, params.count(), DType::F32, device), checkpoint))
     }
 

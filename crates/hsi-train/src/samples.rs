@@ -204,6 +204,9 @@ pub struct Batch {
     pub indices: Vec<usize>,
     /// Epoch, from 0.
     pub epoch: usize,
+    /// Number of the micro-batch since training began, from 1; 0 outside of training. The address
+    /// of what a forward pass of training draws.
+    pub moment: u64,
 }
 
 /// Samples side by side in memory, before they become tensors on some device.
@@ -250,7 +253,13 @@ impl HostBatch {
         size_of::<f32>() * (self.input.len() + self.target.len())
     }
 
-    pub(crate) fn into_batch(self, dtype: candle_core::DType, device: &Device) -> Result<Batch> {
+    /// Makes tensors of them, for the forward pass at this moment.
+    pub(crate) fn into_batch(
+        self,
+        dtype: candle_core::DType,
+        device: &Device,
+        moment: u64,
+    ) -> Result<Batch> {
         let tensor = |values: Vec<f32>| -> Result<Tensor> {
             Ok(Tensor::from_vec(values, self.shape, device)?.to_dtype(dtype)?)
         };
@@ -259,6 +268,7 @@ impl HostBatch {
             target: tensor(self.target)?,
             indices: self.indices,
             epoch: self.epoch,
+            moment,
         })
     }
 }

@@ -73,6 +73,19 @@ pub struct TrainState {
     pub history: Vec<EpochRecord>,
 }
 
+impl TrainState {
+    /// The state before the first epoch.
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: 0,
+            steps: 0,
+            early_stopping: EarlyStopping::new(0, 0.0),
+            best_loss: None,
+            history: Vec::new(),
+        }
+    }
+}
+
 type ProgressSink<'a> = Box<dyn FnMut(&Progress) + 'a>;
 
 /// A run of training.
@@ -108,13 +121,8 @@ impl<'a> Trainer<'a> {
         optimizer: AdamW,
     ) -> Result<Self> {
         config.validate()?;
-        let state = TrainState {
-            epoch: 0,
-            steps: 0,
-            early_stopping: EarlyStopping::new(config.patience, config.min_delta),
-            best_loss: None,
-            history: Vec::new(),
-        };
+        let early_stopping = EarlyStopping::new(config.patience, config.min_delta);
+        let state = TrainState { early_stopping, ..TrainState::new() };
         let (dtype, device) = (params.dtype(), params.device().clone());
         let memory = MemoryParts::default();
         Ok(Self {
@@ -238,7 +246,8 @@ impl<'a> Trainer<'a> {
             }
             let batch = batch?;
             batch_bytes = batch_bytes.max(batch.bytes());
-            let batch = batch.into_batch(self.dtype, &self.device)?;
+            let moment = epoch * plan.len() + done + 1;
+            let batch = batch.into_batch(self.dtype, &self.device, moment as u64)?;
             let outcome = self.objective.outcome(&batch, true)?;
             let loss = scalar(&outcome.loss)?;
             let name_samples = || names(source.as_ref(), &batch.indices);
@@ -287,7 +296,7 @@ impl<'a> Trainer<'a> {
         let total = batches.len();
         let mut means = Means::default();
         for (done, batch) in self.loader(source, batches).enumerate() {
-            let batch = batch?.into_batch(self.dtype, &self.device)?;
+            let batch = batch?.into_batch(self.dtype, &self.device, 0)?;
             let outcome = self.objective.outcome(&batch, false)?;
             let loss = scalar(&outcome.loss)?;
             if !loss.is_finite() {

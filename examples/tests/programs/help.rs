@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use crate::place::Place;
 
 /// Flags of `train`, and their defaults as the help says them.
-const TRAIN: [(&str, &str); 25] = [
+const TRAIN: [(&str, &str); 33] = [
     ("--method", ""),
     ("--data", ""),
     ("--save-dir", "runs/train"),
@@ -22,7 +22,15 @@ const TRAIN: [(&str, &str); 25] = [
     ("--dtype", "f32"),
     ("--learning-rate", "0.0001"),
     ("--head-lr", "0.0001"),
-    ("--optimizer", "adamw"),
+    ("--optimizer", "adamw8bit for qlora"),
+    ("--lora-lr", "0.001"),
+    ("--lora-r", "8"),
+    ("--lora-alpha", "16"),
+    ("--lora-dropout", "0.1"),
+    ("--quant-type", "nf4"),
+    ("--double-quant", "on"),
+    ("--quant-modules", "qkv-proj"),
+    ("--train-embeddings", ""),
     ("--weight-decay", "0.0001"),
     ("--noise", "paper"),
     ("--noise-std", "0.27"),

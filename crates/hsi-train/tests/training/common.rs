@@ -9,9 +9,9 @@ use hsi_data::{Dataset, NormMode, SceneConfig, SyntheticDataset};
 use hsi_noise::NoisePipeline;
 use hsi_train::checkpoint::Kind;
 use hsi_train::{
-    AdamW, AdamWConfig, Checkpoints, Degradation, Denoising, DenoisingModel, ENCODER, HEAD, Hooks,
-    Method, ModelConfig, NoisySamples, ParamStore, Result, SampleSource, TrainConfig, TrainReport,
-    Trainer, checkpoint, groups_by_prefix,
+    AdamW, AdamWConfig, BaseWeights, Checkpoints, Degradation, Denoising, DenoisingModel, ENCODER,
+    HEAD, Hooks, Method, ModelConfig, NoisySamples, ParamStore, Result, SampleSource, TrainConfig,
+    TrainReport, Trainer, WeightsMode, checkpoint, groups_by_prefix,
 };
 use mae_vit::VitConfig;
 use serde_json::json;
@@ -31,7 +31,7 @@ pub(crate) fn config(method: Method, kind: HeadKind) -> ModelConfig {
     };
     let width = kind.default_width().map(|_| 8);
     let head = HeadConfig { kind, embed_dim: encoder.dim, bands: BANDS, patch_size: 4, width };
-    ModelConfig { encoder, head, method }
+    ModelConfig::new(encoder, head, method)
 }
 
 pub(crate) fn scenes(count: usize, seed: u64) -> Arc<dyn Dataset> {
@@ -72,16 +72,23 @@ pub(crate) fn run(
     if let (Some(folder), true) = (folder, resume) {
         let last = checkpoint::open(folder, Kind::Denoiser, true)?;
         resumed = Some(last.resume(&key, &Device::Cpu)?);
-        params.provide(last.tensors(&Device::Cpu)?);
+        last.provide(model_config, &params)?;
     }
     let model = DenoisingModel::new(model_config, &params)?;
     let rates = [(ENCODER, 1e-3), (HEAD, 2e-3)];
-    let optimizer =
-        AdamW::new(groups_by_prefix(params.trained(), &rates)?, AdamWConfig::default())?;
+    let eight_bit = model_config.method == Method::Qlora;
+    let adamw = AdamWConfig { eight_bit, ..AdamWConfig::default() };
+    let optimizer = AdamW::new(groups_by_prefix(params.trained(), &rates)?, adamw)?;
     let objective = Denoising::new(&model);
     let mut trainer = Trainer::new(train_config.clone(), &objective, &params, optimizer)?;
     if let Some(folder) = folder {
-        let checkpoints = Checkpoints::new(folder, Kind::Denoiser, model_config, json!({}), key)?;
+        let mut checkpoints =
+            Checkpoints::new(folder, Kind::Denoiser, model_config, json!({}), key)?;
+        if model_config.method.has_adapters() {
+            let sha256 = params.base_sha256();
+            let base = BaseWeights { weights: None, mode: WeightsMode::All, seed: 7, sha256 };
+            checkpoints = checkpoints.over(base);
+        }
         trainer = trainer.with_checkpoints(checkpoints).with_curves(folder)?;
     }
     if let Some(resumed) = resumed {
@@ -94,7 +101,7 @@ pub(crate) fn run(
 
 /// All values of all parameters.
 pub(crate) fn values(params: &ParamStore) -> Vec<(String, Vec<f32>)> {
-    let all = params.tensors().into_iter();
+    let all = params.dense_tensors().expect("tensors that can be unpacked").into_iter();
     all.map(|(name, tensor)| {
         let values = tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("f32 values");
         (name, values)

@@ -4,6 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use denoise_heads::{HeadConfig, HeadKind};
 use hsi_train::{DenoisingModel, Method, ModelConfig, Result};
 use mae_vit::{FrontEnd, VitConfig};
+use peft_lora::LoraConfig;
 
 use crate::common::{BANDS, SIDE, config};
 
@@ -21,13 +22,22 @@ fn trained_parameters_get_a_gradient_and_no_other() -> Result<()> {
             let config = config(method, kind);
             let params = config.params(3, DType::F32, &Device::Cpu);
             let model = DenoisingModel::new(&config, &params)?;
+            // `B` starts at zero, where no gradient passes on to `A`.
+            for (name, var) in params.trained() {
+                if name.contains("lora_B") {
+                    var.set(&Tensor::full(0.1f32, var.shape(), &Device::Cpu)?)?;
+                }
+            }
             let estimate = model.forward_t(&noise_image(1), true)?;
             let loss = grad_ops::mse_loss(&estimate, &noise_image(2))?;
             let grads = loss.backward()?;
             let trained = params.trained();
             for (name, tensor) in params.tensors() {
                 let is_trained = trained.iter().any(|(other, _)| *other == name);
-                let expected = method == Method::Full || name.starts_with("head.");
+                let expected = match method {
+                    Method::Full => true,
+                    _ => name.starts_with("head.") || name.contains(".lora_"),
+                };
                 assert_eq!(is_trained, expected, "{method} {kind} `{name}`");
                 let Some(gradient) = grads.get(&tensor).filter(|_| is_trained) else {
                     assert!(!is_trained, "{method} {kind}: no gradient for `{name}`");
@@ -55,13 +65,31 @@ fn parameter_counts_are_the_published_ones() -> Result<()> {
         assert_eq!(HeadConfig::published(kind).parameter_count()?, expected, "{kind}");
     }
     let head = HeadConfig::published(HeadKind::Unet);
-    for (method, trainable) in [(Method::Full, 35_031_370), (Method::Frozen, 12_101_578)] {
-        let config = ModelConfig { encoder: encoder.clone(), head: head.clone(), method };
+    let adapted = [(4, 147_456), (8, 294_912), (16, 589_824)];
+    let mut cases = vec![(Method::Full, 8, 0), (Method::Frozen, 8, 0)];
+    cases.extend(adapted.map(|(r, adapters)| (Method::Lora, r, adapters)));
+    cases.extend(adapted.map(|(r, adapters)| (Method::Qlora, r, adapters)));
+    for (method, r, adapters) in cases {
+        let mut config = ModelConfig::new(encoder.clone(), head.clone(), method);
+        if let Some(lora) = &mut config.lora {
+            *lora = LoraConfig::rank(r);
+        }
         let params = config.params(0, DType::F32, &Device::Cpu);
         DenoisingModel::new(&config, &params)?;
         let count = params.count();
-        assert_eq!((count.total, count.trainable), (35_031_370, trainable), "{method}");
-        assert_eq!(count.stored_bytes, 4 * 35_031_370, "{method}");
+        let trainable = match method {
+            Method::Full => 35_031_370,
+            _ => 12_101_578 + adapters,
+        };
+        let total = 35_031_370 + adapters;
+        assert_eq!((count.total, count.trainable), (total, trainable), "{method} {r}");
+        if method == Method::Qlora {
+            // Codes of query, key, value and projection take half an element each.
+            assert_eq!(count.stored_elements, total - 12 * 4 * 384 * 384 / 2, "{method} {r}");
+            assert!(count.stored_bytes < 4 * count.stored_elements);
+        } else {
+            assert_eq!((count.stored_elements, count.stored_bytes), (total, 4 * total));
+        }
     }
     Ok(())
 }

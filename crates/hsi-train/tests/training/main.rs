@@ -1,5 +1,6 @@
 //! Training, checkpoints and use of small models on the CPU.
 
+mod adapters;
 mod common;
 mod gradients;
 mod interruption;

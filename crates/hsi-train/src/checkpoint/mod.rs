@@ -6,22 +6,33 @@
 //! ```
 //!
 //! A folder is written under another name, then takes the place of the old one; whatever moment
-//! the program is killed at, [`open`] finds the old checkpoint or the new one.
+//! the program is killed at, [`open`] finds the old checkpoint or the new one. With adapters,
+//! `model.safetensors` holds what was trained, and `checkpoint.json` names the weights below.
+//!
+//! A model that is only to be used also comes as one file: [`write_file`].
+
+mod file;
+mod folder;
+mod writer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::files::{create_dir, read_json, write_json};
-use crate::optim::AdamW;
+pub use self::file::write_file;
+use self::folder::recovered;
+pub use self::writer::Checkpoints;
+use crate::base::BaseWeights;
+use crate::files::read_json;
+use crate::model::{DenoisingModel, ModelConfig};
 use crate::params::ParamStore;
 use crate::trainer::TrainState;
 use crate::{Error, Result};
 
-const MODEL: &str = "model.safetensors";
+pub(crate) const MODEL: &str = "model.safetensors";
 const OPTIMIZER: &str = "optimizer.safetensors";
 const CONFIG: &str = "checkpoint.json";
 /// Version of the form of `checkpoint.json`.
@@ -56,133 +67,15 @@ pub struct Manifest {
     pub version: String,
     /// Configuration of the model: [`crate::ModelConfig`] or `mae_vit::MaeConfig`.
     pub model: Value,
+    /// The weights below the adapters, which the checkpoint does not hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseWeights>,
     /// What it was trained on and how: free for the program that writes it.
     pub protocol: Value,
     /// Settings that must be the same when training is resumed.
     pub resume_key: Value,
     /// Where training stood.
     pub state: TrainState,
-}
-
-/// Writes the checkpoints of a run.
-#[derive(Debug, Clone)]
-pub struct Checkpoints {
-    folder: PathBuf,
-    kind: Kind,
-    model: Value,
-    protocol: Value,
-    resume_key: Value,
-}
-
-impl Checkpoints {
-    /// Checkpoints of a model of this configuration below `folder`.
-    ///
-    /// `protocol` is what a program wants to know when it uses the model; `resume_key` is what
-    /// must not change between a run and its continuation.
-    ///
-    /// # Errors
-    /// When the folder cannot be made, or a value cannot be written as JSON.
-    pub fn new(
-        folder: impl Into<PathBuf>,
-        kind: Kind,
-        model: &impl Serialize,
-        protocol: Value,
-        resume_key: Value,
-    ) -> Result<Self> {
-        let folder = folder.into();
-        create_dir(&folder)?;
-        let model = serde_json::to_value(model)
-            .map_err(|source| Error::Json { path: folder.join(CONFIG), source })?;
-        Ok(Self { folder, kind, model, protocol, resume_key })
-    }
-
-    /// Writes `last`, `best` where the epoch was the best one, and `epoch-NNNN` to be kept.
-    pub(crate) fn write(
-        &self,
-        params: &ParamStore,
-        optimizer: &AdamW,
-        state: &TrainState,
-        best: bool,
-        keep: bool,
-    ) -> Result<()> {
-        if best {
-            self.write_folder("best", params, None, state)?;
-        }
-        if keep {
-            self.write_folder(&format!("epoch-{:04}", state.epoch), params, None, state)?;
-        }
-        self.write_folder("last", params, Some(optimizer), state)
-    }
-
-    fn write_folder(
-        &self,
-        name: &str,
-        params: &ParamStore,
-        optimizer: Option<&AdamW>,
-        state: &TrainState,
-    ) -> Result<()> {
-        replace(&self.folder.join(name), |folder| {
-            let tensors: HashMap<String, Tensor> = params.tensors().into_iter().collect();
-            save_tensors(&folder.join(MODEL), &tensors)?;
-            if let Some(optimizer) = optimizer {
-                save_tensors(&folder.join(OPTIMIZER), &optimizer.state())?;
-            }
-            let manifest = Manifest {
-                format: FORMAT,
-                kind: self.kind,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                model: self.model.clone(),
-                protocol: self.protocol.clone(),
-                resume_key: self.resume_key.clone(),
-                state: state.clone(),
-            };
-            // Last, so that a folder with this file is complete.
-            write_json(&folder.join(CONFIG), &manifest)
-        })
-    }
-
-    /// Copies `last` and the `best` beside it of the run that is continued, unless it is this one:
-    /// training may have nothing left to do, or never get better than it was.
-    ///
-    /// # Errors
-    /// When a file cannot be copied.
-    pub fn adopt(&self, last: &Path) -> Result<()> {
-        let absolute = |path: &Path| path.canonicalize().map_err(|e| Error::io(path, e));
-        let last = absolute(last)?;
-        let Some(run) =
-            last.parent().filter(|run| absolute(&self.folder).ok().as_deref() != Some(run))
-        else {
-            return Ok(());
-        };
-        copy(&last, &self.folder.join("last"), &[MODEL, OPTIMIZER, CONFIG])?;
-        let best = open(&run.join("best"), self.kind, false).ok();
-        let best = best.filter(|best| best.manifest.model == self.model).map(|best| best.path);
-        copy(best.as_ref().unwrap_or(&last), &self.folder.join("best"), &[MODEL, CONFIG])
-    }
-}
-
-/// Fills a folder under another name, then lets it take the place of `target`.
-fn replace(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let (new, old) = siblings(target);
-    remove(&new)?;
-    create_dir(&new)?;
-    fill(&new)?;
-    remove(&old)?;
-    if target.exists() {
-        rename(target, &old)?;
-    }
-    rename(&new, target)?;
-    remove(&old)
-}
-
-fn copy(from: &Path, to: &Path, files: &[&str]) -> Result<()> {
-    replace(to, |folder| {
-        for file in files {
-            let source = from.join(file);
-            std::fs::copy(&source, folder.join(file)).map_err(|e| Error::io(source, e))?;
-        }
-        Ok(())
-    })
 }
 
 /// A checkpoint on disk.
@@ -205,11 +98,16 @@ pub struct Resumed {
     pub optimizer: HashMap<String, Tensor>,
 }
 
-/// Opens a checkpoint folder; of the folder of a run, its `best` one, or `last` if `prefer_last`.
+/// Opens a checkpoint folder or a file of [`write_file`]; of the folder of a run, its `best` one, or
+/// `last` if `prefer_last`.
 ///
 /// # Errors
 /// When there is no checkpoint, or it is of another kind or form.
 pub fn open(path: &Path, kind: Kind, prefer_last: bool) -> Result<Checkpoint> {
+    if path.is_file() {
+        let manifest = file::manifest(path, kind)?;
+        return accepted(path.to_path_buf(), manifest, kind);
+    }
     let names = if prefer_last { ["last", "best"] } else { ["best", "last"] };
     let candidates = std::iter::once(path.to_path_buf()).chain(names.map(|name| path.join(name)));
     for folder in candidates {
@@ -217,27 +115,36 @@ pub fn open(path: &Path, kind: Kind, prefer_last: bool) -> Result<Checkpoint> {
             continue;
         };
         let manifest: Manifest = read_json(&found.join(CONFIG))?;
-        if manifest.format != FORMAT || manifest.kind != kind {
-            return Err(Error::Checkpoint {
-                path: found,
-                expected: kind.description(),
-                reason: format!(
-                    "it is a {}, format {}",
-                    manifest.kind.description(),
-                    manifest.format
-                ),
-            });
-        }
-        return Ok(Checkpoint { path: found, manifest });
+        return accepted(found, manifest, kind);
     }
-    let reason = if path.is_file() {
-        "it is a file, not the folder of a run".to_owned()
-    } else if path.exists() {
+    let reason = if path.exists() {
         "it holds no `checkpoint.json`, nor does a `best` or `last` below it".to_owned()
     } else {
         "it does not exist".to_owned()
     };
     Err(Error::Checkpoint { path: path.to_path_buf(), expected: kind.description(), reason })
+}
+
+/// A checkpoint, if it is of the wanted kind and form.
+fn accepted(path: PathBuf, manifest: Manifest, kind: Kind) -> Result<Checkpoint> {
+    if manifest.format == FORMAT && manifest.kind == kind {
+        return Ok(Checkpoint { path, manifest });
+    }
+    let (theirs, format) = (manifest.kind.description(), manifest.format);
+    Err(Error::Checkpoint {
+        path,
+        expected: kind.description(),
+        reason: format!("it is a {theirs}, format {format}"),
+    })
+}
+
+/// A model built from a checkpoint.
+#[derive(Debug)]
+pub struct Restored {
+    /// The model.
+    pub model: DenoisingModel,
+    /// Its parameters.
+    pub params: ParamStore,
 }
 
 impl Checkpoint {
@@ -255,7 +162,59 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be read.
     pub fn tensors(&self, device: &Device) -> Result<HashMap<String, Tensor>> {
+        if self.path.is_file() {
+            return load_tensors(&self.path, device);
+        }
         load_tensors(&self.path.join(MODEL), device)
+    }
+
+    /// The same checkpoint, whose adapters are put over the encoder at another place.
+    #[must_use]
+    pub fn over(mut self, weights: Option<&Path>) -> Self {
+        if let (Some(base), Some(weights)) = (&mut self.manifest.base, weights) {
+            base.weights = Some(weights.to_path_buf());
+        }
+        self
+    }
+
+    /// Builds the denoising model.
+    ///
+    /// # Errors
+    /// When the weights below the adapters cannot be loaded or are others than they were trained
+    /// over, or the tensors do not fit the configuration.
+    pub fn build(&self, device: &Device) -> Result<Restored> {
+        let config: ModelConfig = self.model()?;
+        let seed = self.manifest.base.as_ref().map_or(0, |base| base.seed);
+        let params = config.params(seed, DType::F32, device);
+        self.provide(&config, &params)?;
+        let model = DenoisingModel::new(&config, &params).map_err(blame(&self.path))?;
+        self.check(&params)?;
+        params.release_provided();
+        Ok(Restored { model, params })
+    }
+
+    /// Offers the tensors to a store: those below the adapters, and those of the checkpoint.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn provide(&self, config: &ModelConfig, params: &ParamStore) -> Result<()> {
+        if let Some(base) = &self.manifest.base {
+            params.provide(base.load(&config.encoder, params.device())?)?;
+        }
+        params.provide(self.tensors(params.device())?).map_err(blame(&self.path))
+    }
+
+    /// Checks, after the model is built, that it took every tensor, that none was missing, and that
+    /// the adapters are over the weights that they were trained over.
+    ///
+    /// # Errors
+    /// When that is not so.
+    pub fn check(&self, params: &ParamStore) -> Result<()> {
+        params.check_complete(&self.path, self.manifest.base.is_some())?;
+        match &self.manifest.base {
+            Some(base) => base.check(&params.base_sha256(), &self.path),
+            None => Ok(()),
+        }
     }
 
     /// What training continues from.
@@ -314,33 +273,6 @@ pub fn difference(before: &Value, now: &Value) -> Option<(String, String, String
     })
 }
 
-/// Names that a folder has before it takes its place and after it lost it.
-fn siblings(target: &Path) -> (PathBuf, PathBuf) {
-    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    (target.with_file_name(format!(".{name}.new")), target.with_file_name(format!(".{name}.old")))
-}
-
-/// The folder itself, or what an interrupted replacement left of it.
-fn recovered(target: &Path) -> Option<PathBuf> {
-    let (new, old) = siblings(target);
-    [target.to_path_buf(), new, old].into_iter().find(|folder| folder.join(CONFIG).is_file())
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(folder) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(Error::io(folder, e)),
-        _ => Ok(()),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).map_err(|e| Error::io(to, e))
-}
-
-fn save_tensors(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<()> {
-    Ok(candle_core::safetensors::save(tensors, path)?)
-}
-
 /// Reads a safetensors file.
 ///
 /// # Errors
@@ -356,20 +288,6 @@ pub(crate) fn load_tensors(path: &Path, device: &Device) -> Result<HashMap<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_interrupted_replacement_is_found() -> std::io::Result<()> {
-        let folder = tempfile::tempdir()?;
-        let target = folder.path().join("last");
-        assert_eq!(recovered(&target), None);
-        let (new, old) = siblings(&target);
-        for (place, expected) in [(&old, &old), (&new, &new), (&target, &target)] {
-            std::fs::create_dir(place)?;
-            std::fs::write(place.join(CONFIG), "{}")?;
-            assert_eq!(recovered(&target).as_ref(), Some(expected));
-        }
-        Ok(())
-    }
 
     #[test]
     fn the_first_changed_setting_is_named() {

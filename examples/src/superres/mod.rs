@@ -1,0 +1,11 @@
+//! Super-resolution: arguments, inputs, estimates, scores, tables and pictures of `superres`.
+
+pub mod args;
+pub mod case;
+pub mod estimate;
+pub mod pair;
+pub mod pictures;
+pub mod save;
+pub mod scene;
+pub mod sweep;
+pub mod table;
