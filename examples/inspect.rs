@@ -4,7 +4,6 @@
 //! $ cargo run --release --example inspect -- scene.mat --picture scene.png
 //! ```
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -80,7 +79,13 @@ fn inspect(args: Arguments, _: Invocation) -> Result<()> {
         print_line(&Value::from(object).to_string());
     } else {
         for (key, value) in facts {
-            print_line(&format!("{key:<16} {}", shown(&value)));
+            let text = match (key, &value) {
+                ("shape" | "chunk", Value::Array(sizes)) if sizes.len() == 3 => {
+                    format!("{} bands, {} rows, {} columns", sizes[0], sizes[1], sizes[2])
+                }
+                _ => shown(&value),
+            };
+            print_line(&format!("{key:<16} {text}"));
         }
     }
     Ok(())
@@ -94,16 +99,14 @@ fn describe(reader: &dyn CubeReader, facts: &mut Vec<(&'static str, Value)>) {
         if let Some(variable) = variable {
             facts.push(("variable", json!(variable)));
         }
-        facts.push(("shape", json!({ "bands": bands, "rows": rows, "cols": cols })));
+        facts.push(("shape", json!([bands, rows, cols])));
         facts.push(("sample type", json!(reader.dtype().to_string())));
         facts.push(("byte order", json!(if *big_endian { "big" } else { "little" })));
         facts.push(("axes", json!(axes)));
         if *compression != Compression::None {
             facts.push(("compression", json!(compression.to_string())));
         }
-        if let Some([bands, rows, cols]) = chunk {
-            facts.push(("chunk", json!({ "bands": bands, "rows": rows, "cols": cols })));
-        }
+        facts.extend(chunk.map(|sizes| ("chunk", json!(sizes))));
     }
     spectral(meta, facts);
     let mut say = |key, value: Option<Value>| facts.extend(value.map(|value| (key, value)));
@@ -119,7 +122,9 @@ fn describe(reader: &dyn CubeReader, facts: &mut Vec<(&'static str, Value)>) {
 fn spectral(meta: &CubeMeta, facts: &mut Vec<(&'static str, Value)>) {
     let range = |list: &Vec<f32>| {
         let (low, high) = list.iter().fold((f32::MAX, f32::MIN), |(a, b), &v| (a.min(v), b.max(v)));
-        json!({ "min": low, "max": high, "unit": "nm" })
+        // As it is written, not the nearest double of the single.
+        let short = |nm: f32| nm.to_string().parse::<f64>().map_or(Value::Null, number);
+        json!({ "min": short(low), "max": short(high), "unit": "nm" })
     };
     if let Some(list) = &meta.wavelengths_nm {
         facts.push(("wavelengths", range(list)));
@@ -227,12 +232,8 @@ fn shown(value: &Value) -> String {
                 let unit = get("unit").map(|unit| format!(" {unit}")).unwrap_or_default();
                 return format!("{low} to {high}{unit}");
             }
-            let mut text = String::new();
-            for (key, value) in fields {
-                let comma = if text.is_empty() { "" } else { ", " };
-                let _ = write!(text, "{comma}{} {key}", shown(value));
-            }
-            text
+            let field = |(key, value): (&String, &Value)| format!("{} {key}", shown(value));
+            fields.iter().map(field).collect::<Vec<_>>().join(", ")
         }
         other => other.to_string(),
     }

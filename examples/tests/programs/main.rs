@@ -4,6 +4,7 @@ mod bad_checkpoints;
 mod bad_input;
 mod configuration;
 mod denoise;
+mod files;
 mod help;
 mod interruption;
 mod place;
