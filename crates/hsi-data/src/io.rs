@@ -32,6 +32,19 @@ pub struct OpenOptions {
 }
 
 impl OpenOptions {
+    /// Refuses options that a format has no use for, rather than to read something else than was
+    /// asked for.
+    fn check_applies(&self, path: &Path, format: Format) -> Result<()> {
+        let holds_several = matches!(format, Format::Mat5 | Format::Mat73 | Format::Hdf5);
+        let unused = match format {
+            _ if self.variable.is_some() && !holds_several => "a choice of variables",
+            Format::Npy => return Ok(()),
+            _ if self.reshape.is_some() && !holds_several => "a matrix of pixels",
+            _ => return Ok(()),
+        };
+        Err(Error::Unsupported { path: path.to_path_buf(), format, feature: unused.to_owned() })
+    }
+
     /// Checks what a packed file says it unpacks to, before anything is allocated.
     pub(crate) fn check_unpacked(&self, path: &Path, bytes: u64, file_len: u64) -> Result<()> {
         let limit = self.max_unpacked.unwrap_or((1 << 30).max(file_len.saturating_mul(64)));
@@ -176,7 +189,9 @@ impl Format {
 /// [`Error::FileSize`], [`Error::UnsupportedDtype`], [`Error::NotACube`], [`Error::Malformed`].
 pub fn open_reader(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Box<dyn CubeReader>> {
     let path = path.as_ref();
-    match Format::sniff(path)? {
+    let format = Format::sniff(path)?;
+    options.check_applies(path, format)?;
+    match format {
         Format::Npy => Ok(Box::new(npy::MappedNpy::open_with(path, options)?)),
         Format::Envi => Ok(Box::new(envi::EnviReader::open(path, options)?)),
         Format::Mat5 => Ok(Box::new(mat::open(path, options)?)),

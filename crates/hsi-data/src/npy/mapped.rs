@@ -34,8 +34,16 @@ impl MappedNpy {
     /// # Errors
     /// Those of [`inspect`](super::inspect), [`Error::NotACube`], and [`Error::EmptyCube`].
     pub fn open(path: impl AsRef<Path>, axes: Axes) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_as(path.as_ref(), axes, None)
+    }
+
+    fn open_as(path: &Path, axes: Axes, reshape: Option<(usize, usize)>) -> Result<Self> {
         let (file, info) = open_checked(path)?;
+        // A matrix of pixels is a cube in C order, whichever way its memory runs.
+        let (info, axes) = match reshape {
+            Some(size) => matrix_as_cube(info, size)?,
+            None => (info, axes),
+        };
         let layout = layout_of(&info, axes, path)?;
         let source = source_of(&info, path, axes);
         let meta = CubeMeta { source: Some(source), ..CubeMeta::default() };
@@ -44,7 +52,7 @@ impl MappedNpy {
 
     /// Opens a file with the metadata of the JSON file beside it.
     pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> Result<Self> {
-        let mut mapped = Self::open(path, options.axes)?;
+        let mut mapped = Self::open_as(path, options.axes, options.reshape)?;
         let mut meta = read_sidecar(path)?;
         meta.validate(mapped.bands())?;
         meta.nodata = options.nodata.or(meta.nodata);
@@ -134,6 +142,28 @@ impl CubeReader for MappedNpy {
     ) -> Result<Samples> {
         self.layout.read(&self.file, &self.path, bands, rows, cols)
     }
+}
+
+/// A matrix of bands and pixels, in either order, with its pixels row by row.
+fn matrix_as_cube(info: NpyInfo, (rows, cols): (usize, usize)) -> Result<(NpyInfo, Axes)> {
+    let refused = |got: &[usize]| {
+        let expected = vec![rows, cols];
+        Error::Shape { what: "the matrix to be reshaped", expected, got: got.to_vec() }
+    };
+    let pixels = rows.checked_mul(cols);
+    let &[a, b] = info.shape.as_slice() else { return Err(refused(&info.shape)) };
+    if pixels != Some(a) && pixels != Some(b) {
+        return Err(refused(&info.shape));
+    }
+    // Bands are the first axis where either could be.
+    let is_second = pixels == Some(b);
+    let bands = if is_second { a } else { b };
+    let (shape, axes) = if is_second == info.fortran_order {
+        (vec![rows, cols, bands], Axes::Hwb)
+    } else {
+        (vec![bands, rows, cols], Axes::Bhw)
+    };
+    Ok((NpyInfo { shape, fortran_order: false, ..info }, axes))
 }
 
 /// Places the samples of a three-axis file in a cube.

@@ -86,6 +86,40 @@ fn arrays_that_are_no_cubes_are_refused_by_name() {
 }
 
 #[test]
+fn matrices_of_pixels_become_cubes_by_option() -> Result<()> {
+    let folder = tempfile::TempDir::new().expect("temporary folder");
+    let path = folder.path().join("pixels.npy");
+    let cube = Array3::from_shape_fn((3, 4, 5), |(b, r, c)| (100 * b + 10 * r + c) as f32);
+    let pixels = cube.to_shape((3, 20)).expect("contiguous").to_owned();
+    let options = OpenOptions { reshape: Some((4, 5)), ..OpenOptions::default() };
+    for fortran in [false, true] {
+        for transposed in [false, true] {
+            let matrix = if transposed { pixels.t().to_owned() } else { pixels.clone() };
+            // What is written is in C order unless its memory runs the other way.
+            let stored = if fortran {
+                matrix.t().as_standard_layout().into_owned().reversed_axes()
+            } else {
+                matrix.as_standard_layout().into_owned()
+            };
+            ndarray_npy::write_npy(&path, &stored).expect("written");
+            assert_eq!(inspect(&path)?.fortran_order, fortran);
+            assert_eq!(open(&path, &options)?.view(), cube, "{fortran} {transposed}");
+        }
+    }
+    let wrong = OpenOptions { reshape: Some((5, 5)), ..OpenOptions::default() };
+    assert!(matches!(open(&path, &wrong), Err(Error::Shape { .. })));
+    let three = open(data("npy/f4_little_C.npy"), &options).expect_err("three axes");
+    assert!(matches!(three, Error::Shape { .. }), "{three}");
+    // Options that a format has no use for are refused.
+    let named = OpenOptions { variable: Some("x".to_owned()), ..OpenOptions::default() };
+    for (path, options) in [("npy/f4_little_C.npy", &named), ("envi/packed.hdr", &options)] {
+        let error = open(data(path), options).expect_err("an option without use");
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
 fn windows_outside_the_file_are_refused() -> Result<()> {
     let map = MappedNpy::open(data("npy/f4_little_C.npy"), Axes::Bhw)?;
     let empty = 1..1;
