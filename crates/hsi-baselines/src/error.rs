@@ -87,6 +87,9 @@ pub enum Error {
         /// Name of the method.
         method: &'static str,
     },
+    /// Every pixel misses a value, so that noise and subspace cannot be estimated.
+    #[error("at least one pixel should have values in all bands, got none")]
+    NoCompletePixel,
     /// A value is NaN or infinite.
     #[error("every value should be finite, got {value} at band {band}, row {row}, column {col}")]
     NonFinite {

@@ -1,41 +1,57 @@
 #![doc = include_str!("../README.md")]
 #![allow(clippy::needless_pass_by_value)] // array views are small and taken by value, as in ndarray
 
+mod adaptive_median;
+mod auto;
 mod bm3d;
 mod chain;
 mod denoiser;
 mod error;
+mod fasthyde;
 mod forpdn;
 mod frame;
+mod hyminor;
 mod hyres;
 mod hysime;
+mod l1hymixde;
 pub mod linalg;
 mod median;
+mod mixed;
 mod noise;
 mod options;
 mod otvca;
 mod rank_set;
 mod registry;
+mod report;
 mod roughness;
 mod shrink;
+mod spectral_tv;
 mod tv;
 mod variant;
 pub mod wavelet;
 mod wsrrr;
 
+pub use adaptive_median::AdaptiveMedian;
+pub use auto::Auto;
 pub use bm3d::Bm3d;
 pub use chain::Chain;
 pub use denoiser::Denoiser;
 pub use error::{Error, Result};
+pub use fasthyde::{FastHyDe, FastHyIn};
 pub use forpdn::{Forpdn, PenaltySearch};
+pub use hyminor::HyMiNoR;
 pub use hyres::Hyres;
 pub use hysime::{Subspace, hysime};
+pub use l1hymixde::L1HyMixDe;
 pub use median::MedianFilter;
+pub use mixed::{Destripe, Limit, Separation, Unclip};
 pub use noise::{NoiseEstimate, estimate_noise, noise_level};
 pub use otvca::{Features, Otvca};
 pub use registry::{Entry, all, by_name, names, split_descriptions};
+pub use report::NoiseReport;
 pub use roughness::RoughnessFilter;
 pub use shrink::{SureGrid, SureThreshold, soft};
+pub use spectral_tv::SpectralTv;
 pub use tv::SplitBregman;
 pub use variant::Variant;
 pub use wsrrr::Wsrrr;

@@ -1,15 +1,26 @@
 //! The baselines by name, for command lines.
 
 use crate::options::{self, Method};
-use crate::{Chain, Denoiser, Error, Forpdn, Hyres, MedianFilter, Otvca, Result, Wsrrr};
+use crate::{
+    Auto, Chain, Denoiser, Destripe, Error, FastHyDe, FastHyIn, Forpdn, HyMiNoR, Hyres, L1HyMixDe,
+    Limit, MedianFilter, Otvca, Result, Unclip, Wsrrr,
+};
 
 /// What [`by_name`] knows, in the order of tables.
 const ENTRIES: &[Entry] = &[
+    Entry::of::<Auto>(),
     Entry::of::<MedianFilter>(),
     Entry::of::<Hyres>(),
     Entry::of::<Forpdn>(),
     Entry::of::<Wsrrr>(),
     Entry::of::<Otvca>(),
+    Entry::of::<FastHyDe>(),
+    Entry::of::<FastHyIn>(),
+    Entry::of::<HyMiNoR>(),
+    Entry::of::<L1HyMixDe>(),
+    Entry::of::<Destripe>(),
+    Entry::of::<Unclip>(),
+    Entry::of::<Limit>(),
 ];
 
 /// A method that [`by_name`] builds.

@@ -147,7 +147,7 @@ fn baselines_are_found_by_name() {
         assert_eq!(filter.to_string().parse::<MedianFilter>().unwrap(), filter);
     }
     let cases = [
-        ("mean", "unknown baseline `mean`, expected one of `median`"),
+        ("mean", "unknown baseline `mean`, expected one of `auto`, `median`"),
         ("", "unknown baseline ``, expected"),
         ("median+", "unknown baseline `median+`"),
         ("median+mean", "unknown baseline `mean`"),
@@ -289,7 +289,9 @@ fn no_cube_makes_a_baseline_panic_or_return_what_is_not_a_number() {
                 }
             }
             let mut cube = noise(shape, 100);
-            cube[[shape.0 - 1, shape.1 - 1, 0]] = f32::NAN;
+            // The one for missing values takes NaN for such.
+            let bad = if name == "fasthyin" { f32::INFINITY } else { f32::NAN };
+            cube[[shape.0 - 1, shape.1 - 1, 0]] = bad;
             let got = baseline.denoise(cube.view());
             assert!(matches!(got, Err(Error::NonFinite { .. })), "{name} {shape:?}");
         }

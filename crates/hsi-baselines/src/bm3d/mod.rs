@@ -6,6 +6,7 @@ mod stage;
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::options::Setting;
 use crate::{Error, Result};
 
 /// Denoises a grey image with known noise by block matching and 3-D filtering (BM3D).
@@ -84,6 +85,22 @@ impl Default for Bm3d {
 
 impl Bm3d {
     const METHOD: &'static str = "bm3d";
+
+    /// Returns every parameter with its key.
+    pub(crate) fn settings(&mut self) -> Vec<(&'static str, &mut dyn Setting)> {
+        vec![
+            ("step", &mut self.step),
+            ("reach", &mut self.reach),
+            ("threshold", &mut self.threshold),
+            ("match_hard", &mut self.match_hard),
+            ("match_noise", &mut self.match_noise),
+            ("match_wiener", &mut self.match_wiener),
+            ("group_hard", &mut self.group_hard),
+            ("group_wiener", &mut self.group_wiener),
+            ("wiener_noise", &mut self.wiener_noise),
+            ("kaiser", &mut self.kaiser),
+        ]
+    }
 
     /// Checks the ranges of all parameters.
     ///

@@ -1,0 +1,39 @@
+//! BM3D of images whose values span any range.
+
+use ndarray::{Array2, ArrayView2, ArrayViewMut1, Axis};
+
+use crate::{Bm3d, Result};
+
+/// Denoises each row of a matrix as an image of `size`, scaled to [0, 1] meanwhile; `sigma` is
+/// the noise of each.
+pub(crate) fn denoise_images(
+    bm3d: &Bm3d,
+    images: &mut Array2<f32>,
+    size: (usize, usize),
+    sigma: &[f64],
+) -> Result<()> {
+    for (mut image, &sigma) in images.axis_iter_mut(Axis(0)).zip(sigma) {
+        let min = image.iter().copied().fold(f32::INFINITY, f32::min);
+        let range = image.iter().copied().fold(f32::NEG_INFINITY, f32::max) - min;
+        if !(range > 0.0 && range.is_finite()) {
+            continue; // nothing varies; what has overflown is found by the caller
+        }
+        image.mapv_inplace(|x| (x - min) / range);
+        let estimate = one(bm3d, &image, size, sigma / f64::from(range))?;
+        for (to, &from) in image.iter_mut().zip(&estimate) {
+            *to = from * range + min;
+        }
+    }
+    Ok(())
+}
+
+fn one(
+    bm3d: &Bm3d,
+    image: &ArrayViewMut1<'_, f32>,
+    size: (usize, usize),
+    sigma: f64,
+) -> Result<Array2<f32>> {
+    let view: ArrayView2<'_, f32> =
+        image.view().into_shape_with_order(size).expect("rows of a new array are contiguous");
+    bm3d.denoise(view, sigma as f32)
+}

@@ -1,0 +1,88 @@
+//! Offsets of whole lines that no scene explains.
+//!
+//! A scene lies in a subspace of a few spectra; an offset that differs from band to band does not.
+//! So which lines carry stripes, and how strong ones, is read off what their mean spectra have
+//! outside of the subspace. Inside it a stripe is told from the scene by an estimate of the latter,
+//! as far as that has proved right on the lines without stripes.
+
+use ndarray::{Array1, Array2, Axis};
+
+use super::moments::{Basis, Moments};
+
+/// The line that stands at this share in the order of energies is taken for one without stripes.
+const QUIET: f64 = 0.25;
+/// Largest energy that such a line is believed to have, 1 being that of noise.
+const MOST_QUIET: f64 = 4.0;
+/// Width of the distribution of noise that a stripe has to exceed, in standard deviations.
+const SPREAD: f64 = 6.0;
+
+/// Variance of the stripes of each line, on the scale on which the noise of a value is 1; 0 for a
+/// line without stripes.
+pub(crate) fn find(
+    moments: &Moments,
+    basis: &Basis,
+    inverse: &Array1<f64>,
+    threshold: f64,
+) -> Array1<f64> {
+    let live = inverse.iter().filter(|&&x| x > 0.0).count();
+    let free = live.saturating_sub(basis.dimension());
+    let cols = moments.lines.ncols();
+    if free == 0 || cols < 2 || moments.rows < 2 {
+        return Array1::zeros(cols);
+    }
+    let medians = moments.lines.map_axis(Axis(1), |row| median(row.to_vec()));
+    let deviations =
+        (&moments.lines - medians.insert_axis(Axis(1))) * inverse.view().insert_axis(Axis(1));
+    let outside = &deviations - &basis.vectors.dot(&basis.vectors.t().dot(&deviations));
+    // One for noise alone.
+    let scale = moments.rows as f64 / free as f64;
+    let energy = outside.map_axis(Axis(0), |line| scale * line.dot(&line));
+    let mut sorted = energy.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let quiet = sorted[(QUIET * (cols - 1) as f64) as usize].clamp(1.0, MOST_QUIET);
+    let limit = quiet * threshold.max(1.0 + SPREAD * (2.0 / free as f64).sqrt());
+    energy.mapv(|energy| if energy > limit { (energy - quiet) / moments.rows as f64 } else { 0.0 })
+}
+
+/// Returns the offsets of the lines: `[bands, cols]`.
+///
+/// `variance` is what [`find`] returns; `estimate` holds the mean of each line of an estimate of
+/// the scene.
+pub(crate) fn offsets(
+    moments: &Moments,
+    basis: &Basis,
+    sigma: &Array1<f64>,
+    inverse: &Array1<f64>,
+    variance: &Array1<f64>,
+    estimate: &Array2<f64>,
+) -> Array2<f64> {
+    let noise = 1.0 / moments.rows as f64;
+    let differences = (&moments.lines - estimate) * inverse.view().insert_axis(Axis(1));
+    let inside = basis.vectors.t().dot(&differences);
+    let quiet: Vec<usize> = (0..variance.len()).filter(|&c| variance[c] == 0.0).collect();
+    // How far the estimate is from lines that are known: its error and the noise of the mean.
+    let error = inside.map_axis(Axis(1), |row| {
+        let sum: f64 = quiet.iter().map(|&c| row[c] * row[c]).sum();
+        if quiet.len() > 3 { sum / quiet.len() as f64 } else { noise }
+    });
+    let mut scaled = inside.clone();
+    for ((k, c), x) in scaled.indexed_iter_mut() {
+        // All of the difference is scaled by the second gain below, this part of it included.
+        *x *= gain(variance[c], error[k]) - gain(variance[c], noise);
+    }
+    let mut offsets = basis.vectors.dot(&scaled);
+    for ((b, c), x) in offsets.indexed_iter_mut() {
+        *x = sigma[b] * (*x + gain(variance[c], noise) * differences[[b, c]]);
+    }
+    offsets
+}
+
+/// Share of a difference that is put down to a stripe of this variance.
+fn gain(variance: f64, error: f64) -> f64 {
+    if variance > 0.0 { variance / (variance + error) } else { 0.0 }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
