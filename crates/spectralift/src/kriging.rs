@@ -9,6 +9,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use crate::linalg::eigen;
 use crate::{Error, Result};
 
+/// Pixels that are fitted to, at most: more only cost time and memory.
+const PIXELS: usize = 8192;
 /// Pixels that carry the prediction, at most.
 const SITES: usize = 768;
 /// Spectral modes of the residual that are predicted, at most.
@@ -59,12 +61,14 @@ impl Kriging {
         places: ArrayView2<'_, f32>,
         residuals: ArrayView2<'_, f32>,
     ) -> Result<Self> {
-        let pixels = xs.nrows();
+        let used = spread(PIXELS, xs.nrows());
+        let [xs, places, residuals] = [xs, places, residuals].map(|m| m.select(Axis(0), &used));
+        let (xs, places) = (xs.view(), places.view());
         let whitening = Whitening::of(xs)?;
         let residuals = residuals.mapv(f64::from);
         let modes = modes(&residuals)?;
         let scores = residuals.dot(&modes);
-        let chosen = spread(SITES, pixels);
+        let chosen = spread(SITES, xs.nrows());
         let mut best: Option<(f64, f64, Array2<f32>, Array2<f64>)> = None;
         for reach in SPATIAL_REACHES {
             let features = whitening.features(xs, places, reach);
@@ -207,18 +211,20 @@ fn fit_field(
         let (power, turn) = eigen(coordinates.t().dot(&coordinates).view())?;
         (coordinates.dot(&turn), Some(turn), power)
     };
-    let scaled = turn.map_or(scaled.clone(), |turn| scaled.dot(&turn));
+    let scaled = match turn {
+        Some(turn) => scaled.dot(&turn),
+        None => scaled,
+    };
     let moments = coordinates.t().dot(scores);
-    let squares = coordinates.mapv(|v| v * v);
     let modes = scores.ncols();
     let mut best = vec![(f64::INFINITY, 0.0); modes];
     for noise in NOISES {
         let shrunk = power.mapv(|p| 1.0 / (p.max(0.0) + noise));
-        let leverage = squares.dot(&shrunk);
         let fitted = coordinates.dot(&(&moments * &shrunk.view().insert_axis(Axis(1))));
         let mut errors = vec![0.0; modes];
-        for ((score, fit), leverage) in scores.outer_iter().zip(fitted.outer_iter()).zip(&leverage)
-        {
+        let rows = scores.outer_iter().zip(fitted.outer_iter()).zip(coordinates.outer_iter());
+        for ((score, fit), at) in rows {
+            let leverage: f64 = at.iter().zip(&shrunk).map(|(c, w)| c * c * w).sum();
             let left = (1.0 - leverage).max(1e-6);
             for (error, (score, fit)) in errors.iter_mut().zip(score.iter().zip(fit)) {
                 *error += ((score - fit) / left).powi(2);

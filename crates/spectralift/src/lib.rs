@@ -11,6 +11,7 @@ mod network;
 mod normalize;
 mod pixel_model;
 mod psf;
+mod report;
 mod srf;
 mod train;
 mod upsample;
@@ -21,11 +22,12 @@ pub use degrade::{
     Degradation, Observations, add_noise, area_average, blur, low_resolution, unit_normals,
 };
 pub use error::{Error, Result};
-pub use lift::{LiftReport, Observed, Progress, SuperResolution, super_resolve};
+pub use lift::{Observed, SuperResolution, super_resolve};
 pub use network::SpectralNet;
 pub use normalize::PercentileRange;
 pub use pixel_model::PixelModel;
 pub use psf::{Psf, PsfConfig, PsfShape};
+pub use report::{LiftReport, Progress};
 pub use srf::{
     PUBLISHED_FWHM_FACTOR, SENSOR_BAND_COUNTS, SensorBand, Srf, SrfEstimate, estimate_srf,
     nonnegative_least_squares, published_grid, sensor_bands,

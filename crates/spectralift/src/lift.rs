@@ -6,12 +6,15 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
 
 use crate::kriging::Kriging;
 use crate::pixel_model::in_pieces;
-use crate::train::{Epoch, HeldOut, History, Order, Plan, fit, gather, is_used};
-use crate::{AffineMap, Batch, Error, LiftConfig, ModelKind, PixelModel, Result, SpectralNet, Srf};
+use crate::report::of_epoch;
+use crate::train::{Epoch, HeldOut, Order, Plan, fit, is_used};
+use crate::{
+    AffineMap, Batch, Error, LiftConfig, LiftReport, ModelKind, PixelModel, Progress, Result,
+    SpectralNet, Srf,
+};
 
 /// Epochs from one look at the held-out pixels to the next.
 const LOOK_EVERY: usize = 10;
@@ -31,25 +34,6 @@ pub struct Observed<'a> {
     pub missing: Option<ArrayView2<'a, bool>>,
 }
 
-/// How far a training is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
-    /// Which network, from 1.
-    pub member: usize,
-    /// How many networks.
-    pub members: usize,
-    /// Which epoch, from 1.
-    pub epoch: usize,
-    /// How many epochs.
-    pub epochs: usize,
-    /// Learning rate of the epoch.
-    pub lr: f64,
-    /// Mean absolute error over the epoch.
-    pub loss: f64,
-    /// Mean absolute error of the held-out pixels after it, where it was looked at.
-    pub held_out: Option<f64>,
-}
-
 /// A cube of high resolution, and how it came about.
 #[derive(Clone, Debug)]
 pub struct SuperResolution {
@@ -60,56 +44,6 @@ pub struct SuperResolution {
     pub model: PixelModel,
     /// How it came about.
     pub report: LiftReport,
-}
-
-/// How a fit went.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct LiftReport {
-    /// The model.
-    pub model: ModelKind,
-    /// Numbers that were fitted.
-    pub parameters: usize,
-    /// Ridge of the affine map, where there is one.
-    pub ridge: Option<f64>,
-    /// Epochs that the first network was trained for.
-    pub epochs: usize,
-    /// The epoch whose weights were kept, with held-out pixels.
-    pub best_epoch: Option<usize>,
-    /// Mean absolute error of each epoch of the first network.
-    pub losses: Vec<f64>,
-    /// Mean absolute error of the held-out pixels after some epochs.
-    pub held_out_losses: Vec<(usize, f64)>,
-    /// Learning rate of each epoch.
-    pub learning_rates: Vec<f64>,
-    /// Wall time of the fit.
-    pub train_seconds: f64,
-    /// Wall time of the prediction.
-    pub inference_seconds: f64,
-}
-
-impl LiftReport {
-    fn new(model: ModelKind) -> Self {
-        Self {
-            model,
-            parameters: 0,
-            ridge: None,
-            epochs: 0,
-            best_epoch: None,
-            losses: Vec::new(),
-            held_out_losses: Vec::new(),
-            learning_rates: Vec::new(),
-            train_seconds: 0.0,
-            inference_seconds: 0.0,
-        }
-    }
-
-    fn record(&mut self, history: History) {
-        self.epochs = history.losses.len();
-        self.best_epoch = history.best_epoch;
-        self.losses = history.losses;
-        self.held_out_losses = history.held_out;
-        self.learning_rates = history.learning_rates;
-    }
 }
 
 /// Fits a model to the low-resolution cube and what the multispectral sensor would see of it, and
@@ -184,9 +118,9 @@ impl Observed<'_> {
     }
 
     /// The low-resolution multispectral image and cube at the pixels of an order.
-    fn pixels(&self, order: &Order) -> Result<(Array2<f32>, Array2<f32>)> {
+    fn pixels(&self, order: &Order) -> (Array2<f32>, Array2<f32>) {
         let targets = order.gather(self.lr_hsi);
-        Ok((targets.dot(&self.srf.weights().t()), targets))
+        (targets.dot(&self.srf.weights().t()), targets)
     }
 }
 
@@ -234,7 +168,7 @@ impl Lift<'_, '_> {
     }
 
     fn affine(&self) -> Result<AffineMap> {
-        let (xs, targets) = self.observed.pixels(&self.all())?;
+        let (xs, targets) = self.observed.pixels(&self.all());
         AffineMap::fit(xs.view(), targets.view(), self.config.ridge)
     }
 
@@ -256,7 +190,7 @@ impl Lift<'_, '_> {
             });
             let rest = Order { pixels: held, batches: Vec::new() };
             let residual = |order: &Order| -> Result<(Array2<f32>, Array2<f32>)> {
-                let (xs, targets) = observed.pixels(order)?;
+                let (xs, targets) = observed.pixels(order);
                 match affine {
                     Some(map) => Ok((xs.clone(), targets - map.apply(xs.view())?)),
                     None => Ok((xs, targets)),
@@ -276,7 +210,7 @@ impl Lift<'_, '_> {
                 net.silence();
             }
             let pixels = (xs.view(), targets.view());
-            let mut tell = |epoch: Epoch| progress(&epoch.of(member, config));
+            let mut tell = |epoch: Epoch| progress(&of_epoch(epoch, member, config));
             let history = fit(&mut net, &order, pixels, held, &plan(config), &mut tell)?;
             if member == 1 {
                 report.record(history);
@@ -288,7 +222,7 @@ impl Lift<'_, '_> {
 
     fn kriging(&self, model: &PixelModel) -> Result<Kriging> {
         let order = self.all();
-        let (xs, targets) = self.observed.pixels(&order)?;
+        let (xs, targets) = self.observed.pixels(&order);
         let residuals = targets - model.apply(xs.view())?;
         let places = Array2::from_shape_fn((order.pixels.len(), 2), |(i, axis)| {
             let (row, col) = order.pixels[i];
@@ -315,70 +249,7 @@ impl Lift<'_, '_> {
     }
 }
 
-impl SpectralNet {
-    /// Trains the network on a multispectral image and the cube of the same size, as the settings
-    /// say: epochs, batch and schedule. All pixels are trained on, the last weights are kept.
-    ///
-    /// # Shapes
-    /// - `msi`: `[inputs, rows, cols]`; `hsi`: `[outputs, rows, cols]`
-    ///
-    /// # Errors
-    /// [`Error::BandCount`] and [`Error::Shape`] if the images do not fit, [`Error::NotFinite`],
-    /// [`Error::Setting`] as [`LiftConfig::validate`], [`Error::Diverged`].
-    pub fn train(
-        &mut self,
-        msi: ArrayView3<'_, f32>,
-        hsi: ArrayView3<'_, f32>,
-        config: &LiftConfig,
-        progress: &mut (dyn FnMut(&Progress) + Send),
-    ) -> Result<LiftReport> {
-        config.validate()?;
-        let (expected, found) = ((self.layout.inputs, self.layout.outputs), (msi.dim(), hsi.dim()));
-        for (what, expected, got) in [
-            ("the multispectral image", expected.0, found.0.0),
-            ("the cube", expected.1, found.1.0),
-        ] {
-            if expected != got {
-                return Err(Error::BandCount { what, expected, got });
-            }
-        }
-        let size = (found.0.1, found.0.2);
-        if (found.1.1, found.1.2) != size {
-            return Err(Error::Shape {
-                what: "the cube",
-                expected: format!("{} x {} pixels", size.0, size.1),
-                got: hsi.shape().to_vec(),
-            });
-        }
-        for (what, image) in [("the multispectral image", msi), ("the cube", hsi)] {
-            let count = image.iter().filter(|v| !v.is_finite()).count();
-            if count > 0 {
-                return Err(Error::NotFinite { what, count });
-            }
-        }
-        let start = Instant::now();
-        let mut report = LiftReport::new(ModelKind::Published);
-        report.parameters = self.parameters();
-        let order = Order::new(config.batch, size, |_| true);
-        let (xs, targets) = (gather(msi, &order.pixels), gather(hsi, &order.pixels));
-        let mut tell = |epoch: Epoch| progress(&epoch.of(1, config));
-        let pixels = (xs.view(), targets.view());
-        let history = rayon::scope(|_| fit(self, &order, pixels, None, &plan(config), &mut tell))?;
-        report.record(history);
-        report.train_seconds = start.elapsed().as_secs_f64();
-        Ok(report)
-    }
-}
-
-impl Epoch {
-    fn of(self, member: usize, config: &LiftConfig) -> Progress {
-        let Self { epoch, lr, loss, held_out } = self;
-        let (members, epochs) = (config.members, config.epochs);
-        Progress { member, members, epoch, epochs, lr, loss, held_out }
-    }
-}
-
-fn plan(config: &LiftConfig) -> Plan {
+pub(crate) fn plan(config: &LiftConfig) -> Plan {
     Plan { epochs: config.epochs, schedule: config.schedule, look_every: LOOK_EVERY }
 }
 

@@ -5,6 +5,7 @@ mod pass;
 mod real;
 mod simd;
 mod step;
+mod train;
 
 use ndarray::{Array2, ArrayView2};
 use rand::{Rng, SeedableRng};

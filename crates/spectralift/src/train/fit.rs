@@ -25,7 +25,8 @@ pub(crate) struct HeldOut<'a> {
 /// What happened in an epoch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Epoch {
-    pub(crate) epoch: usize,
+    /// From 1.
+    pub(crate) number: usize,
     pub(crate) lr: f64,
     pub(crate) loss: f64,
     pub(crate) held_out: Option<f64>,
@@ -85,7 +86,7 @@ pub(crate) fn fit(
             }
             loss
         });
-        progress(Epoch { epoch, lr, loss, held_out: seen });
+        progress(Epoch { number: epoch, lr, loss, held_out: seen });
     }
     if let Some((_, params)) = best {
         net.params = params;

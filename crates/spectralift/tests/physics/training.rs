@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis};
 use ndarray_npy::read_npy;
-use spectralift::{Batch, LiftConfig, ModelKind, Schedule, SpectralNet};
+use spectralift::{Batch, LiftConfig, ModelKind, SpectralNet};
 
 use crate::fixtures::{agree, cube, folder, matrix};
 
