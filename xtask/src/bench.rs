@@ -47,6 +47,35 @@ const BENCHMARKS: &[Benchmark] = &[
         settings: &["both sides: warm, median over repetitions in one process, CPU"],
     },
     Benchmark {
+        name: "quant-nf4",
+        title: "4-bit weights and 8-bit AdamW against bitsandbytes on the CPU",
+        prepare: &[
+            "cargo",
+            "build",
+            "--release",
+            "-q",
+            "-p",
+            "quant-nf4",
+            "--example",
+            "quant_nf4_bench",
+        ],
+        ours: &[
+            "cargo",
+            "run",
+            "--release",
+            "-q",
+            "-p",
+            "quant-nf4",
+            "--example",
+            "quant_nf4_bench",
+        ],
+        peer: &["python3", "crates/quant-nf4/benches/peer_bitsandbytes.py"],
+        settings: &[
+            "NF4, blocks of 64, double quantisation; AdamW over 12 million parameters",
+            "both sides: warm, median over repetitions in one process, CPU",
+        ],
+    },
+    Benchmark {
         name: "spectralift",
         title: "Training of the spectral network against PyTorch on the CPU",
         prepare: &[

@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod grid;
 mod hostile;
 mod results;
 mod tidy;
@@ -20,6 +21,10 @@ usage: cargo xtask <task>
       --quick               one short round, nothing stored
       --rounds N            rounds of ours and peer in turn (default 5, at least 3)
       --threads N           threads of both sides (default: all cores)
+  grid [options] -- FLAGS   `train` with FLAGS for every rank and head, and a table
+      --ranks 4,8,16        ranks of the adapters
+      --heads fc,conv,residual,unet
+      --save-dir runs/grid  a folder a run, and grid.md
   hostile [FORMAT..]        forged files of every format: no panic, bounded memory
       --cases N             cases of each format (default 100000)
   results [--check]         renders results/*.json into docs/results.md, or compares
@@ -32,6 +37,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::run(),
         ["tidy"] => tidy::run(),
         ["bench", options @ ..] => bench::run(options),
+        ["grid", options @ ..] => grid::run(options),
         ["hostile", options @ ..] => hostile::run(options),
         ["results"] => results::write(),
         ["results", "--check"] => results::check(),
