@@ -5,7 +5,7 @@ use std::io::{Result, Seek, SeekFrom, Write};
 use flate2::write::ZlibEncoder;
 
 use super::class::{
-    MI_COMPRESSED, MI_INT8, MI_INT32, MI_MATRIX, MI_UINT16, MI_UINT32, MatClass, data_type,
+    MI_COMPRESSED, MI_INT8, MI_INT32, MI_MATRIX, MI_UINT32, MI_UTF16, MatClass, data_type,
 };
 use crate::arrays::Value;
 use crate::meta::{Compression, SampleType};
@@ -106,7 +106,7 @@ pub(super) fn value<W: Write + Seek>(
         Value::Text(lines) => {
             let units: Vec<u16> = lines.join("\n").encode_utf16().collect();
             u16::encode(&units, form.big_endian, &mut bytes);
-            (MatClass::Char, MI_UINT16, units.len())
+            (MatClass::Char, MI_UTF16, units.len())
         }
     };
     let size = (kind, bytes.len() as u64);

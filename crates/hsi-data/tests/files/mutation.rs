@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::forge;
 
 /// Cases of each format.
-const CASES: usize = 1000;
+const CASES: usize = 400;
 /// What bombs are made for.
 const LIMIT: usize = 4 << 20;
 

@@ -154,7 +154,7 @@ fn write(
         // Under one name, so that the folder does not fill up.
         let name = match format {
             "enmap" => name.clone(),
-            "envi" if name.ends_with(".hdr") => "forged.hdr".to_owned(),
+            "envi" if is_text(name) => "forged.hdr".to_owned(),
             _ => format!("forged.{}", name.rsplit('.').next().unwrap_or_default()),
         };
         let path = folder.join(name);
@@ -176,7 +176,7 @@ fn forge(
     let mut forged = match format {
         "npy" if rng.random_bool(0.4) => text::npy_of_any_shape(bytes, rng),
         "npy" if rng.random_bool(0.7) => text::npy(bytes, rng),
-        _ if name.ends_with(".hdr") || name.ends_with(".XML") => text::any(bytes, rng),
+        _ if is_text(name) => text::any(bytes, rng),
         "mat5" if rng.random_bool(0.5) => packed::mat(bytes, rng, limit_bytes),
         "envi" if bytes.starts_with(&[0x1f, 0x8b]) => packed::gzip(bytes, rng, limit_bytes),
         "hdf5" | "mat73" => binary::hdf5(bytes, rng),
@@ -189,6 +189,12 @@ fn forge(
     forged
 }
 
+/// Whether a file is a header in words.
+fn is_text(name: &str) -> bool {
+    let ending = Path::new(name).extension().unwrap_or_default().to_ascii_lowercase();
+    ending == "hdr" || ending == "xml"
+}
+
 /// Reads a file in every way there is: whether it was recognised, listed or opened, and read.
 fn try_to_read(path: &Path, case: usize) -> [bool; 3] {
     let options = OpenOptions { max_unpacked: Some(UNPACKED), ..OpenOptions::default() };
@@ -196,7 +202,7 @@ fn try_to_read(path: &Path, case: usize) -> [bool; 3] {
         return [false; 3];
     }
     let listed = contents(path).is_ok();
-    if case % 8 == 0 {
+    if case.is_multiple_of(8) {
         read_matrix(path, None).ok();
     }
     let Ok(reader) = open_reader(path, &options) else { return [true, listed, false] };

@@ -26,9 +26,7 @@ pub(super) fn mat(bytes: &[u8], rng: &mut ChaCha8Rng, limit_bytes: usize) -> Vec
     let mut packed_any = false;
     while let (Some(kind), Some(size)) = (word(at), word(at + 4)) {
         let Some(body) = bytes.get(at + 8..at + 8 + size) else { break };
-        if kind != 15 {
-            out.extend(&bytes[at..at + 8 + size]);
-        } else {
+        if kind == 15 {
             packed_any = true;
             let mut inner = Vec::new();
             ZlibDecoder::new(body).read_to_end(&mut inner).expect("golden file");
@@ -43,6 +41,8 @@ pub(super) fn mat(bytes: &[u8], rng: &mut ChaCha8Rng, limit_bytes: usize) -> Vec
             out.extend(15_u32.to_le_bytes());
             out.extend((packed.len() as u32).to_le_bytes());
             out.extend(packed);
+        } else {
+            out.extend(&bytes[at..at + 8 + size]);
         }
         at += 8 + size;
     }

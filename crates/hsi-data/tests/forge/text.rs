@@ -64,7 +64,9 @@ pub(super) fn npy_of_any_shape(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let axes = if rng.random_bool(0.9) { 3 } else { rng.random_range(0..6) };
     let shape: Vec<usize> = (0..axes).map(|_| rng.random_range(0..6)).collect();
     let order = ["True", "False"][rng.random_range(0..2)];
-    let list: String = shape.iter().map(|n| format!("{n}, ")).collect();
+    let list: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    let list = list.join(", ") + ",";
+    let list = if shape.is_empty() { "" } else { &list };
     let header = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': ({list}), }}\n");
     let mut out = b"\x93NUMPY\x01\x00".to_vec();
     out.extend((header.len() as u16).to_le_bytes());

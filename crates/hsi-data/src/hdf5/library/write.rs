@@ -134,7 +134,7 @@ fn write_block(path: &Path) -> std::io::Result<()> {
 
 fn write_small(file: &hdf5::File, small: &Small) -> hdf5::Result<()> {
     let shape: Vec<usize> = small.dims.iter().map(|&n| n as usize).collect();
-    let builder = file.new_dataset_builder().empty_as(&descriptor(small.dtype)).shape(shape);
+    let builder = file.new_dataset_builder().empty_as(descriptor(small.dtype)).shape(shape);
     let dataset = builder.create(small.name.as_str())?;
     with_dtype!(small.dtype, T => {
         let values = decoded::<T>(&small.bytes);
@@ -148,7 +148,7 @@ fn attach(to: &Location, name: &str, value: &Attribute) -> hdf5::Result<()> {
     let builder = to.new_attr_builder();
     match value {
         Attribute::Numbers { dtype, list, bytes } => {
-            let empty = builder.empty_as(&descriptor(*dtype));
+            let empty = builder.empty_as(descriptor(*dtype));
             with_dtype!(*dtype, T => {
                 let values = decoded::<T>(bytes);
                 let shaped = if *list { empty.shape([values.len()]) } else { empty.shape(()) };
