@@ -76,6 +76,29 @@ const BENCHMARKS: &[Benchmark] = &[
         ],
     },
     Benchmark {
+        name: "formats",
+        title: "Conversion ENVI to GeoTIFF to HDF5 against spectral, rasterio and h5py",
+        prepare: &[
+            "cargo",
+            "build",
+            "--release",
+            "-q",
+            "-p",
+            "hsi-data",
+            "--example",
+            "hsi_data_bench",
+        ],
+        ours: &["cargo", "run", "--release", "-q", "-p", "hsi-data", "--example", "hsi_data_bench"],
+        peer: &["python3", "crates/hsi-data/benches/peer_python.py"],
+        settings: &[
+            "ENVI bsq; GeoTIFF in tiles of 256 x 256 a band, deflate 6 with predictor 2; HDF5 in \
+             chunks of 8 x 256 x 256, deflate 6 with shuffle",
+            "h5py packs on one thread, whatever the number",
+            "both sides: files in the folder for temporary files, read and written by windows; ours \
+             ends with an error above 500 MB",
+        ],
+    },
+    Benchmark {
         name: "spectralift",
         title: "Training of the spectral network against PyTorch on the CPU",
         prepare: &[
