@@ -8,8 +8,15 @@ use clap::Command;
 use serde_json::Value;
 
 /// Names of the published programs, and what they are called here.
-const ALIASES: [(&str, &str); 3] =
-    [("--data-path", "--data"), ("--weights-path", "--weights"), ("--head-type", "--head")];
+const ALIASES: [(&str, &str); 7] = [
+    ("--data-path", "--data"),
+    ("--weights-path", "--weights"),
+    ("--head-type", "--head"),
+    ("--hr-msi-file", "--hr-msi"),
+    ("--lr-hsi-file", "--lr-hsi"),
+    ("--num-bands-msi-non-synthetic", "--num-msi-bands"),
+    ("--sin-hidden-size", "--hidden-size"),
+];
 
 /// Spells flags with hyphens, replaces the published names, and puts the flags of `--config`
 /// first, so that those of the command line win.

@@ -14,6 +14,7 @@ pub mod output;
 pub mod progress;
 pub mod quick;
 pub mod scene;
+pub mod superres;
 pub mod tables;
 pub mod training;
 

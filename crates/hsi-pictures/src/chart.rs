@@ -122,8 +122,14 @@ impl LineChart {
     }
 
     /// Names and colours of the lines on the right of the second line; those that would run into
-    /// the caption of the axis are left out, the last ones first.
+    /// the caption of the axis are left out, the last ones first. A single line without a name
+    /// needs none.
     fn draw_legend(&self, canvas: &mut Canvas, right: i64) {
+        if let [only] = self.series.as_slice()
+            && only.name.is_empty()
+        {
+            return;
+        }
         let left = 12 + Canvas::text_width(&self.y_label) as i64 + 12;
         let room = right - left;
         let mut used = 0;

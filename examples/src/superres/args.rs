@@ -1,5 +1,6 @@
 //! Arguments that say what is observed, and how it is reconstructed.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -81,6 +82,15 @@ impl FromStr for Normalisation {
                 Ok(Self::Percentiles(low, high))
             }
             _ => bail!(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Normalisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percentiles(low, high) => write!(f, "percentiles:{low}:{high}"),
+            Self::Fixed(PercentileRange { low, high }) => write!(f, "fixed:{low}:{high}"),
         }
     }
 }
@@ -188,7 +198,7 @@ pub struct SensorArgs {
     #[arg(long)]
     pub estimate_srf: bool,
     /// Weight of the smoothness of an estimated response
-    #[arg(long, default_value_t = 1e-2, value_name = "WEIGHT")]
+    #[arg(long, default_value_t = 0.1, value_name = "WEIGHT")]
     pub srf_smoothness: f64,
     /// Seed of the noise, the weights and the held-out pixels
     #[arg(long, default_value_t = 42)]
@@ -279,7 +289,7 @@ pub struct ModelArgs {
     #[arg(long, value_name = "PIXELS")]
     pub training_batch_size: Option<usize>,
     /// Let --training-batch-size be the side of square tiles, as the published program has it
-    #[arg(long, requires = "training_batch_size")]
+    #[arg(long)]
     pub batch_tiles: bool,
     /// one_cycle, cosine_restart or flat [default: one_cycle]
     #[arg(long, value_name = "NAME")]
@@ -321,6 +331,9 @@ impl ModelArgs {
     /// # Errors
     /// When they cannot be used.
     pub fn config(&self, model: ModelKind, seed: u64) -> Result<LiftConfig> {
+        if self.batch_tiles && self.training_batch_size.is_none() {
+            bail!("--batch-tiles needs --training-batch-size, the side of a tile");
+        }
         let mut config = LiftConfig::of(model);
         config.seed = seed;
         config.ridge = self.ridge.or(config.ridge);

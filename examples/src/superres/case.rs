@@ -53,7 +53,7 @@ impl Case {
             lr_hsi: self.lr_hsi.view(),
             hr_msi: self.hr_msi.view(),
             srf: &self.srf,
-            missing: self.lr_missing.as_ref().map(Array2::view),
+            missing: self.lr_missing.as_ref().map(|mask| mask.view()),
         }
     }
 
@@ -72,7 +72,8 @@ pub fn covering(mask: ArrayView2<'_, bool>, (low_rows, low_cols): (usize, usize)
     let (rows, cols) = mask.dim();
     let mut low = Array2::from_elem((low_rows, low_cols), false);
     // The areas of the pixels of both images meet where these integers overlap.
-    let span = |at: usize, high: usize, low: usize| at * low / high..((at + 1) * low).div_ceil(high);
+    let span =
+        |at: usize, high: usize, low: usize| at * low / high..((at + 1) * low).div_ceil(high);
     for ((row, col), _) in mask.indexed_iter().filter(|&(_, &marked)| marked) {
         for low_row in span(row, rows, low_rows) {
             for low_col in span(col, cols, low_cols) {
@@ -126,6 +127,6 @@ mod tests {
         fill(&mut cube, array![[false, false, true]].view());
         assert_eq!(cube, array![[[1.0f32, 3.0, 2.0]]]);
         fill(&mut cube, array![[true, true, true]].view());
-        assert_eq!(cube, Array3::zeros((1, 1, 3)));
+        assert_eq!(cube, Array3::<f32>::zeros((1, 1, 3)));
     }
 }

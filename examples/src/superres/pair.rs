@@ -47,7 +47,10 @@ impl Pair {
         let mut msi = Loaded::read(msi_path, &msi_options)?;
         let mut truth = None;
         if let Some(path) = &images.truth {
-            ensure!(images.wald_ratio.is_none(), "--wald-ratio has its own truth: leave out --truth");
+            ensure!(
+                images.wald_ratio.is_none(),
+                "--wald-ratio has its own truth: leave out --truth"
+            );
             truth = Some(read_truth(path, options, &mut cube, &msi)?);
         }
         // One map for all images, from what a user of the pair has: the low resolution.
@@ -136,7 +139,10 @@ fn read_truth(
 fn wald(cube: &mut Loaded, msi: &mut Loaded, ratio: usize) -> Result<Masked> {
     let (_, rows, cols) = cube.data.dim();
     if ratio < 2 || ratio > rows.min(cols) {
-        bail!("`wald-ratio` should be 2 to {}, the shorter side of the cube, got `{ratio}`", rows.min(cols));
+        bail!(
+            "`wald-ratio` should be 2 to {}, the shorter side of the cube, got `{ratio}`",
+            rows.min(cols)
+        );
     }
     let (_, msi_rows, msi_cols) = msi.data.dim();
     ensure!(
@@ -210,19 +216,17 @@ fn srf(
     if sensors.estimate_srf {
         ensure!(!given, "--estimate-srf takes the place of --srf-file and --num-msi-bands");
         let averaged = area_average(msi.data.view(), rows, cols)?;
-        let missing = lr_missing.map(Array2::view);
-        let found = estimate_srf(
-            cube.data.view(),
-            averaged.view(),
-            missing,
-            sensors.srf_smoothness,
-        )
-        .context("the SRF cannot be estimated")?;
+        let missing = lr_missing.map(|mask| mask.view());
+        let found =
+            estimate_srf(cube.data.view(), averaged.view(), missing, sensors.srf_smoothness)
+                .context("the SRF cannot be estimated")?;
         found.to_hsi_scale(&mut msi.data)?;
         return Ok((found.srf.clone(), Some(found)));
     }
     if !given {
-        bail!("no SRF: name an --srf-file, the --num-msi-bands of a known sensor, or --estimate-srf");
+        bail!(
+            "no SRF: name an --srf-file, the --num-msi-bands of a known sensor, or --estimate-srf"
+        );
     }
     let bands = Bands {
         used: &cube.bands,

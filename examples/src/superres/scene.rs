@@ -95,7 +95,7 @@ impl Loaded {
         let range = match normalisation {
             Normalisation::Fixed(range) => range,
             Normalisation::Percentiles(low, high) => {
-                let missing = self.missing.as_ref().map(Array2::view);
+                let missing = self.missing.as_ref().map(|mask| mask.view());
                 PercentileRange::of(self.data.view(), missing, (low, high))?
             }
         };
@@ -110,7 +110,8 @@ impl Loaded {
 
 /// Name of a scene: that of its file, or of the folder where the file is called `cube`.
 pub fn scene_name(path: &Path) -> String {
-    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let text =
+        |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
     let stem = text(path.file_stem());
     let folder = text(path.parent().and_then(Path::file_name));
     if stem == "cube" && !folder.is_empty() { folder } else { stem }
@@ -121,11 +122,7 @@ impl Scene {
     ///
     /// # Errors
     /// As [`Loaded::read`] and [`Loaded::range`].
-    pub fn read(
-        path: &Path,
-        options: &OpenOptions,
-        normalisation: Normalisation,
-    ) -> Result<Self> {
+    pub fn read(path: &Path, options: &OpenOptions, normalisation: Normalisation) -> Result<Self> {
         let loaded = Loaded::read(path, options)?;
         let shown = || format!("`{}`", path.display());
         let range = loaded.range(normalisation).with_context(shown)?;

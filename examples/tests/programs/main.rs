@@ -9,3 +9,4 @@ mod help;
 mod interruption;
 mod place;
 mod runs;
+mod superres;
