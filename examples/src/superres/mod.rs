@@ -3,9 +3,12 @@
 pub mod args;
 pub mod case;
 pub mod estimate;
+pub mod models;
 pub mod pair;
 pub mod pictures;
+pub mod run;
 pub mod save;
 pub mod scene;
+pub mod sensors;
 pub mod sweep;
 pub mod table;

@@ -7,9 +7,10 @@ use hsi_data::{CubeMeta, OpenOptions};
 use ndarray::{Array2, Array3, Axis};
 use spectralift::{PercentileRange, Srf, SrfEstimate, area_average, estimate_srf};
 
-use super::args::{ImageArgs, SensorArgs};
+use super::args::ImageArgs;
 use super::case::{Case, Label, covering, fill};
 use super::scene::{Bands, Loaded, response, scene_name};
+use super::sensors::SensorArgs;
 use crate::output::print_error;
 
 /// Two images, what they are scored against, and what is known of the result.
@@ -278,8 +279,8 @@ fn check_units(
         .collect();
     if !far.is_empty() {
         print_error(&format!(
-            "note: the multispectral bands {} are far from what the SRF makes of the cube: are both \
-             images in the same units? --estimate-srf finds gain and offset",
+            "note: the multispectral bands {} are far from what the SRF makes of the cube: are \
+             both images in the same units? --estimate-srf finds gain and offset",
             far.join(", ")
         ));
     }

@@ -59,7 +59,9 @@ impl Target {
         if path.is_dir() {
             bail!("the output `{shown}` is a folder");
         }
-        let same = |input: &Path| matches!((input.canonicalize(), path.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        let same = |input: &Path| {
+            input.canonicalize().ok().is_some_and(|input| path.canonicalize().ok() == Some(input))
+        };
         if inputs.iter().any(|input| same(input)) {
             bail!("the output `{shown}` is an input, which would be lost");
         }

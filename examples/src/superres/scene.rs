@@ -7,8 +7,9 @@ use hsi_data::{CubeMeta, OpenOptions};
 use ndarray::{Array2, Array3, Axis};
 use spectralift::{Degradation, PercentileRange, PsfShape, Srf, sensor_bands};
 
-use super::args::{Normalisation, SensorArgs};
+use super::args::Normalisation;
 use super::case::{Case, Label, covering, fill};
+use super::sensors::SensorArgs;
 use crate::output::print_error;
 
 /// A cube on the [0, 1] scale with the bands that have data.
@@ -143,8 +144,8 @@ impl Scene {
         let (psf, psf_name) = sensors.psf(setting.psf)?;
         if psf.is_fragile() {
             print_error(&format!(
-                "note: the PSF `{psf_name}` nearly cancels itself (its sum is {:.1e} of that of its \
-                 absolute values): it amplifies noise and rounding",
+                "note: the PSF `{psf_name}` nearly cancels itself (its sum is {:.1e} of that of \
+                 its absolute values): it amplifies noise and rounding",
                 psf.balance()
             ));
         }

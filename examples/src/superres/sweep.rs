@@ -7,10 +7,12 @@ use anyhow::{Result, bail};
 use clap::Args;
 use spectralift::{LiftConfig, PsfShape};
 
-use super::args::{List, ModelArgs, SensorArgs};
+use super::args::List;
 use super::case::Label;
 use super::estimate::{Method, estimate, score};
+use super::models::ModelArgs;
 use super::scene::{Scene, Setting};
+use super::sensors::SensorArgs;
 use super::table::{Line, markdown, write_csv};
 use crate::output::print_error;
 use crate::progress::Bar;

@@ -286,6 +286,73 @@ fn templates_are_understood() -> Result<()> {
 }
 
 #[test]
+fn files_have_the_published_names_of_every_parameter() -> Result<()> {
+    let place = with_scene()?;
+    let flags = [
+        ("synthetic", "true"),
+        ("psf_type", "\"moffat\""),
+        ("sigma", "1.5"),
+        ("kernel_size", "3"),
+        ("downsample_ratio", "2"),
+        ("snr_spatial", "33"),
+        ("snr_spectral", "38"),
+        ("num_msi_bands", "3"),
+        ("fwhm_factor", "3.5"),
+        ("seed", "7"),
+        ("lr_schedule", "\"cosine_restart\""),
+        ("init_lr", "0.002"),
+        ("max_lr", "0.02"),
+        ("final_lr", "0.00001"),
+        ("min_lr", "0.00002"),
+        ("num_restarts", "3"),
+        ("epochs", "6"),
+        ("sin_hidden_size", "8"),
+        ("training_batch_size", "50"),
+        ("inference_batch_size", "40"),
+        ("output_file_type", "\"matlab\""),
+        ("verbose", "true"),
+        ("model", "\"published\""),
+        ("compare", "\"none\""),
+        ("no_pictures", "true"),
+    ];
+    let lines = |between: &str, end: &str| -> String {
+        flags.map(|(name, value)| format!("{name}{between}{value}")).join(end)
+    };
+    place.write("c.yaml", lines(": ", "\n"))?;
+    place.write("c.toml", lines(" = ", "\n"))?;
+    let quoted = flags.map(|(name, value)| format!("\"{name}\": {value}")).join(", ");
+    place.write("c.json", format!("{{ {quoted} }}"))?;
+    let mut results = Vec::new();
+    for file in ["c.yaml", "c.toml", "c.json"] {
+        place.ok(&format!("superres --input scene.npy --config {file} --save-dir {file}.d"))?;
+        let run: Value = place.json(&format!("{file}.d/run.json"))?;
+        let (case, model) = (&run["settings"]["case"], &run["settings"]["models"][0]);
+        assert_eq!(case["psf"], "moffat");
+        assert_eq!(case["snr_spatial_db"], 33.0);
+        assert_eq!(case["snr_spectral_db"], 38.0);
+        assert_eq!(model["epochs"], 6);
+        assert_eq!(model["hidden_size"], 8);
+        assert_eq!(model["seed"], 7);
+        assert_eq!(model["schedule"]["num_restarts"], 3);
+        assert_eq!(model["schedule"]["max_lr"], 0.02);
+        assert_eq!(model["inference_batch"], 40);
+        assert_eq!(model["batch"]["pixels"], 50);
+        let name = "SR_scene_moffat_2x_3_bands.mat";
+        results.push(open(&place, &format!("{file}.d/{name}"), Axes::Auto)?);
+    }
+    assert!(results.windows(2).all(|pair| pair[0].view() == pair[1].view()));
+    // The command line wins, and its names are the same.
+    place.ok(
+        "superres --input scene.npy --config c.yaml --hidden_size 9 --training_batch_size 5 \
+         --batch_tiles --output_file_type numpy --save_dir s",
+    )?;
+    let run: Value = place.json("s/run.json")?;
+    assert_eq!(run["settings"]["models"][0]["hidden_size"], 9);
+    assert_eq!(run["settings"]["models"][0]["batch"]["tile"], 5);
+    Ok(())
+}
+
+#[test]
 fn what_cannot_be_used_is_refused() -> Result<()> {
     let place = with_pair()?;
     let mut nan = scene(24, 24, 28);
