@@ -127,6 +127,35 @@ const BENCHMARKS: &[Benchmark] = &[
             "both sides: one whole training a row and round, full batch, Adam, one cycle, CPU",
         ],
     },
+    Benchmark {
+        name: "hsi-baselines",
+        title: "Classical denoisers against HyDe on a cube of 202 bands and 128 x 128 pixels",
+        prepare: &[
+            "cargo",
+            "build",
+            "--release",
+            "-q",
+            "-p",
+            "hsi-baselines",
+            "--example",
+            "hsi_baselines_bench",
+        ],
+        ours: &[
+            "cargo",
+            "run",
+            "--release",
+            "-q",
+            "-p",
+            "hsi-baselines",
+            "--example",
+            "hsi_baselines_bench",
+        ],
+        peer: &["python3", "crates/hsi-baselines/benches/peer_hyde.py"],
+        settings: &[
+            "ours: the corrected variants, median of 3 runs after one that does not count",
+            "peer: its defaults, rank 10 for WSRRR, 6 features for OTVCA, one run a round",
+        ],
+    },
 ];
 
 /// Variables that set the number of threads, for both sides.
@@ -289,7 +318,10 @@ mod tests {
         assert!(some.wants("grad-ops") && !some.wants("other"));
         assert_eq!(parse(&["--quick"]).expect("quick").rounds, 1);
         for (words, want) in [
-            (vec!["other"], "no benchmark `other`, there are `grad-ops`, `spectralift`"),
+            (
+                vec!["other"],
+                "no benchmark `other`, there are `grad-ops`, `spectralift`, `hsi-baselines`",
+            ),
             (vec!["--rounds", "2"], "`--rounds` takes a number of at least 3"),
             (vec!["--threads"], "`--threads` takes a number of at least 1"),
         ] {

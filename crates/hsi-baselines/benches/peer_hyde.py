@@ -1,4 +1,4 @@
-"""Times HyDe on the cube of `examples/hsi_baselines_bench.rs`; prints the same JSON lines.
+"""Times HyDe on the cube of `examples/hsi_baselines_bench.rs`; prints the same JSON lines, one run each.
 
     python3 peer_hyde.py [--only NAME]
 
@@ -8,7 +8,6 @@ Versions used: hyde-images 0.4.3, torch 2.15.0, PyWavelets 1.9.0, scikit-image 0
 import argparse
 import json
 import os
-import statistics
 import time
 import warnings
 
@@ -60,20 +59,16 @@ def cube():
 parser = argparse.ArgumentParser()
 parser.add_argument("--only")
 only = parser.parse_args().only
-# HyDe takes ten times as long as it is worth to repeat: one run that does not count, one that does.
-repetitions = 1 if os.environ.get("HSI_BENCH_QUICK") else 2
 noisy = cube()
 for name, run in OPERATIONS:
     if only not in (None, name):
         continue
-    times = []
-    for _ in range(repetitions):
-        image = noisy.clone()
-        start = time.perf_counter()
-        run(image)
-        times.append(time.perf_counter() - start)
+    image = noisy.clone()
+    start = time.perf_counter()
+    run(image)
+    seconds = time.perf_counter() - start
     print(json.dumps({
         "op": name, "shape": [BANDS, SIDE, SIDE], "direction": "denoise", "threads": threads,
-        "dtype": "f32", "median_ms": 1e3 * statistics.median(times[1:] or times),
+        "dtype": "f32", "median_ms": 1e3 * seconds,
         "library": "hyde-images 0.4.3",
     }), flush=True)
