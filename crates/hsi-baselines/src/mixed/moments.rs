@@ -82,6 +82,27 @@ impl Basis {
         Ok(Self { vectors, leverage })
     }
 
+    /// Returns what spectra have outside of the subspace.
+    ///
+    /// # Shapes
+    /// `spectra` and the result: `[bands, any]`.
+    pub(crate) fn outside(&self, spectra: &Array2<f64>) -> Array2<f64> {
+        spectra - &self.vectors.dot(&self.vectors.t().dot(spectra))
+    }
+
+    /// Adds orthonormal spectra that lie outside of the subspace.
+    pub(crate) fn with(self, more: ArrayView2<'_, f64>) -> Self {
+        if more.ncols() == 0 {
+            return self;
+        }
+        let (bands, own) = self.vectors.dim();
+        let vectors = Array2::from_shape_fn((bands, own + more.ncols()), |(b, i)| {
+            if i < own { self.vectors[[b, i]] } else { more[[b, i - own]] }
+        });
+        let leverage = vectors.map_axis(Axis(1), |row| row.dot(&row));
+        Self { vectors, leverage }
+    }
+
     /// Returns the number of spectra.
     pub(crate) fn dimension(&self) -> usize {
         self.vectors.ncols()

@@ -66,7 +66,9 @@ pub(super) fn separate(
         let lines = means.mapv(f64::from);
         let moments = Moments { second: gram(as_matrix(&noisy)), lines, rows };
         let (refined, basis) = refine(&moments, &sigma)?;
-        let found = stripes::find(&moments, &basis, &inverse(&refined), options.threshold);
+        let weights = inverse(&refined);
+        let basis = stripes::extend(&moments, basis, &weights)?;
+        let found = stripes::find(&moments, &basis, &weights, options.threshold);
         if !options.stripes || found.iter().all(|&x| x == 0.0) {
             return Ok(unchanged(refined));
         }
@@ -88,6 +90,7 @@ pub(super) fn separate(
         let moments = Moments { second: gram(flat(&cube)), lines, rows };
         if options.stripes {
             let (inner, across) = refine(&moments, &sigma)?;
+            let across = stripes::extend(&moments, across, &inverse(&inner))?;
             let variance = stripes::find(&moments, &across, &inverse(&inner), options.threshold);
             let basis = basis.as_ref().unwrap_or(&across);
             let weights = inverse(&sigma);

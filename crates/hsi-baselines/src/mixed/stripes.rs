@@ -5,9 +5,11 @@
 //! outside of the subspace. Inside it a stripe is told from the scene by an estimate of the latter,
 //! as far as that has proved right on the lines without stripes.
 
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array1, Array2, Axis, s};
 
 use super::moments::{Basis, Moments};
+use crate::Result;
+use crate::linalg::symmetric_eigen;
 
 /// The line that stands at this share in the order of energies is taken for one without stripes.
 const QUIET: f64 = 0.25;
@@ -15,6 +17,39 @@ const QUIET: f64 = 0.25;
 const MOST_QUIET: f64 = 4.0;
 /// Width of the distribution of noise that a stripe has to exceed, in standard deviations.
 const SPREAD: f64 = 6.0;
+/// How much larger than by chance the likeness of neighbouring lines has to be to belong to the
+/// scene.
+const ALIKE: f64 = 2.0;
+
+/// Returns the mean spectrum of each line as its deviation from the median line, on the scale on
+/// which the noise of a value is 1: `[bands, cols]`.
+fn deviations(moments: &Moments, inverse: &Array1<f64>) -> Array2<f64> {
+    let medians = moments.lines.map_axis(Axis(1), |row| median(row.to_vec()));
+    (&moments.lines - medians.insert_axis(Axis(1))) * inverse.view().insert_axis(Axis(1))
+}
+
+/// Adds to a basis the spectra in which neighbouring lines deviate alike: those of a scene that
+/// changes from line to line but not along them.
+///
+/// Stripes of neighbours have nothing in common. Products of neighbours then have a spectrum of
+/// eigenvalues that is symmetric about 0, as that of a path has, so that the least one tells how
+/// large chance makes the largest.
+///
+/// # Errors
+/// As [`symmetric_eigen`].
+pub(crate) fn extend(moments: &Moments, basis: Basis, inverse: &Array1<f64>) -> Result<Basis> {
+    let cols = moments.lines.ncols();
+    if cols < 4 {
+        return Ok(basis);
+    }
+    let outside = basis.outside(&deviations(moments, inverse));
+    let products = outside.slice(s![.., ..cols - 1]).dot(&outside.slice(s![.., 1..]).t());
+    let eigen = symmetric_eigen((&products + &products.t()).view())?;
+    let chance = eigen.values.last().map_or(0.0, |least| least.abs());
+    let alike = eigen.values.iter().take_while(|&&value| value > ALIKE * chance).count();
+    let most = inverse.iter().filter(|&&x| x > 0.0).count() / 4;
+    Ok(basis.with(eigen.vectors.slice(s![.., ..alike.min(most)])))
+}
 
 /// Variance of the stripes of each line, on the scale on which the noise of a value is 1; 0 for a
 /// line without stripes.
@@ -30,10 +65,7 @@ pub(crate) fn find(
     if free == 0 || cols < 2 || moments.rows < 2 {
         return Array1::zeros(cols);
     }
-    let medians = moments.lines.map_axis(Axis(1), |row| median(row.to_vec()));
-    let deviations =
-        (&moments.lines - medians.insert_axis(Axis(1))) * inverse.view().insert_axis(Axis(1));
-    let outside = &deviations - &basis.vectors.dot(&basis.vectors.t().dot(&deviations));
+    let outside = basis.outside(&deviations(moments, inverse));
     // One for noise alone.
     let scale = moments.rows as f64 / free as f64;
     let energy = outside.map_axis(Axis(0), |line| scale * line.dot(&line));

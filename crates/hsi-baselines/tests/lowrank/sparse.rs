@@ -73,6 +73,16 @@ fn spectra_are_flattened_as_by_the_reference() {
 }
 
 #[test]
+fn spectra_are_flattened_as_with_dense_matrices() {
+    let data = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let read = |name: &str| -> Array2<f32> { ndarray_npy::read_npy(data.join(name)).unwrap() };
+    let tv = SpectralTv { lambda: 1.5, mu_fit: 0.4, mu_difference: 0.7, iterations: 60 };
+    let got = tv.apply(read("spectral_tv_in.npy").view()).unwrap();
+    let difference = max_abs_diff(got.view(), read("spectral_tv_out.npy").view());
+    assert!(difference < 1e-4, "{difference}");
+}
+
+#[test]
 fn hyminor_equals_the_reference() {
     let Some(folder) = fixtures() else { return };
     let method = by_name("hyminor:variant=hyde").unwrap();
