@@ -56,15 +56,18 @@ impl Kriging {
     /// # Shapes
     /// - `xs`: `[pixels, inputs]`; `places`: `[pixels, 2]`, in low-resolution pixels
     /// - `residuals`: `[pixels, bands]`
+    /// - `domain`: `[pixels, inputs]`, values of pixels that are to be predicted: their variance is
+    ///   the measure of likeness, so that axes of nothing but noise do not count
     pub(crate) fn fit(
         xs: ArrayView2<'_, f32>,
         places: ArrayView2<'_, f32>,
         residuals: ArrayView2<'_, f32>,
+        domain: ArrayView2<'_, f32>,
     ) -> Result<Self> {
         let used = spread(PIXELS, xs.nrows());
         let [xs, places, residuals] = [xs, places, residuals].map(|m| m.select(Axis(0), &used));
         let (xs, places) = (xs.view(), places.view());
-        let whitening = Whitening::of(xs)?;
+        let whitening = Whitening::of(domain)?;
         let residuals = residuals.mapv(f64::from);
         let modes = modes(&residuals)?;
         let scores = residuals.dot(&modes);

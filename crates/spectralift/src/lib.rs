@@ -4,6 +4,7 @@ mod affine;
 mod config;
 mod degrade;
 mod error;
+mod inputs;
 mod kriging;
 mod lift;
 mod linalg;

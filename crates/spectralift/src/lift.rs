@@ -7,10 +7,11 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::inputs::sensor_image;
 use crate::kriging::Kriging;
 use crate::pixel_model::in_pieces;
 use crate::report::of_epoch;
-use crate::train::{Epoch, HeldOut, Order, Plan, fit, is_used};
+use crate::train::{Epoch, HeldOut, Order, Plan, fit, gather, is_used};
 use crate::{
     AffineMap, Batch, Error, LiftConfig, LiftReport, ModelKind, PixelModel, Progress, Result,
     SpectralNet, Srf,
@@ -18,6 +19,8 @@ use crate::{
 
 /// Epochs from one look at the held-out pixels to the next.
 const LOOK_EVERY: usize = 10;
+/// High-resolution pixels whose variance is the measure of likeness, at most.
+const DOMAIN_PIXELS: usize = 50_000;
 /// Keeps the keys of this crate apart from those of other users of the same seed.
 const DOMAIN: [u8; 16] = *b"spectralift.held";
 
@@ -64,7 +67,7 @@ pub fn super_resolve(
     config.validate()?;
     observed.check()?;
     // Once inside the pool: its threads then hand the many small steps to each other.
-    rayon::scope(|_| Lift { observed, config }.run(progress))
+    rayon::scope(|_| Lift::new(observed, config)?.run(progress))
 }
 
 impl Observed<'_> {
@@ -116,22 +119,26 @@ impl Observed<'_> {
         }
         Ok(())
     }
-
-    /// The low-resolution multispectral image and cube at the pixels of an order.
-    fn pixels(&self, order: &Order) -> (Array2<f32>, Array2<f32>) {
-        let targets = order.gather(self.lr_hsi);
-        (targets.dot(&self.srf.weights().t()), targets)
-    }
 }
 
 struct Lift<'a, 'b> {
     observed: &'a Observed<'b>,
     config: &'a LiftConfig,
+    /// The multispectral image at low resolution, where it serves better than the response.
+    seen: Option<Array3<f32>>,
 }
 
-impl Lift<'_, '_> {
+impl<'a, 'b> Lift<'a, 'b> {
+    fn new(observed: &'a Observed<'b>, config: &'a LiftConfig) -> Result<Self> {
+        let mut lift = Self { observed, config, seen: None };
+        if config.model != ModelKind::Published {
+            lift.seen = sensor_image(observed, &lift.all())?;
+        }
+        Ok(lift)
+    }
+
     fn run(&self, progress: &mut (dyn FnMut(&Progress) + Send)) -> Result<SuperResolution> {
-        let Self { observed, config } = *self;
+        let Self { observed, config, .. } = *self;
         let start = Instant::now();
         let mut report = LiftReport::new(config.model);
         let affine = match config.model {
@@ -167,8 +174,18 @@ impl Lift<'_, '_> {
         Order::new(Batch::Whole, (rows, cols), |at| is_used(self.observed.missing, at))
     }
 
+    /// Multispectral values and spectra of the pixels of an order.
+    fn pixels(&self, order: &Order) -> (Array2<f32>, Array2<f32>) {
+        let targets = order.gather(self.observed.lr_hsi);
+        let xs = match &self.seen {
+            Some(seen) => order.gather(seen.view()),
+            None => targets.dot(&self.observed.srf.weights().t()),
+        };
+        (xs, targets)
+    }
+
     fn affine(&self) -> Result<AffineMap> {
-        let (xs, targets) = self.observed.pixels(&self.all());
+        let (xs, targets) = self.pixels(&self.all());
         AffineMap::fit(xs.view(), targets.view(), self.config.ridge)
     }
 
@@ -179,7 +196,7 @@ impl Lift<'_, '_> {
         report: &mut LiftReport,
         progress: &mut (dyn FnMut(&Progress) + Send),
     ) -> Result<Vec<SpectralNet>> {
-        let Self { observed, config } = *self;
+        let Self { observed, config, .. } = *self;
         let (_, rows, cols) = observed.lr_hsi.dim();
         let mut nets = Vec::new();
         for member in 1..=config.members {
@@ -190,7 +207,7 @@ impl Lift<'_, '_> {
             });
             let rest = Order { pixels: held, batches: Vec::new() };
             let residual = |order: &Order| -> Result<(Array2<f32>, Array2<f32>)> {
-                let (xs, targets) = observed.pixels(order);
+                let (xs, targets) = self.pixels(order);
                 match affine {
                     Some(map) => Ok((xs.clone(), targets - map.apply(xs.view())?)),
                     None => Ok((xs, targets)),
@@ -222,13 +239,17 @@ impl Lift<'_, '_> {
 
     fn kriging(&self, model: &PixelModel) -> Result<Kriging> {
         let order = self.all();
-        let (xs, targets) = self.observed.pixels(&order);
+        let (xs, targets) = self.pixels(&order);
         let residuals = targets - model.apply(xs.view())?;
         let places = Array2::from_shape_fn((order.pixels.len(), 2), |(i, axis)| {
             let (row, col) = order.pixels[i];
             [row, col][axis] as f32
         });
-        Kriging::fit(xs.view(), places.view(), residuals.view())
+        let (_, rows, cols) = self.observed.hr_msi.dim();
+        let step = (rows * cols).div_ceil(DOMAIN_PIXELS).max(1);
+        let domain: Vec<_> = (0..rows * cols).step_by(step).map(|i| (i / cols, i % cols)).collect();
+        let domain = gather(self.observed.hr_msi, &domain);
+        Kriging::fit(xs.view(), places.view(), residuals.view(), domain.view())
     }
 
     fn krige(&self, model: &PixelModel, kriging: &Kriging) -> Result<Array3<f32>> {
