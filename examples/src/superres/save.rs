@@ -128,13 +128,7 @@ impl Target {
 
 /// `SR_SCENE_PSF_4x_4_bands`, as the published results are called.
 fn name(label: &Label, msi_bands: usize) -> String {
-    let mut name = format!("SR_{}", label.scene);
-    if !label.psf.is_empty() {
-        name.push_str(&format!("_{}", label.psf));
-    }
-    if let Some(ratio) = label.ratio {
-        name.push_str(&format!("_{ratio}x"));
-    }
-    name.push_str(&format!("_{msi_bands}_bands"));
-    name
+    let psf = if label.psf.is_empty() { String::new() } else { format!("_{}", label.psf) };
+    let ratio = label.ratio.map_or(String::new(), |ratio| format!("_{ratio}x"));
+    format!("SR_{}{psf}{ratio}_{msi_bands}_bands", label.scene)
 }

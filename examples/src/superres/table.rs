@@ -199,8 +199,8 @@ const HEADER: [&str; 9] =
 
 fn scores(line: &Line) -> Vec<String> {
     let mut cells = vec![line.method.clone()];
-    match &line.outcome {
-        Ok(Outcome { metrics, train_seconds, inference_seconds, .. }) => cells.extend([
+    if let Ok(Outcome { metrics, train_seconds, inference_seconds, .. }) = &line.outcome {
+        cells.extend([
             format!("{:.5}", metrics.rmse),
             format!("{:.3}", metrics.psnr_db),
             format!("{:.5}", metrics.ssim),
@@ -209,11 +209,10 @@ fn scores(line: &Line) -> Vec<String> {
             format!("{:.4}", metrics.sam_deg),
             format!("{train_seconds:.2}"),
             format!("{inference_seconds:.3}"),
-        ]),
-        Err(_) => {
-            cells.push("failed".to_owned());
-            cells.resize(HEADER.len(), String::new());
-        }
+        ]);
+    } else {
+        cells.push("failed".to_owned());
+        cells.resize(HEADER.len(), String::new());
     }
     cells
 }
