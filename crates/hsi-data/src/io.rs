@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::hdf5::Hdf5Backend;
 use crate::meta::{Axes, Compression, CubeMeta, Format, SampleType, equals_nodata};
 use crate::stream::{CubeReader, CubeWriter, read_all, write_all};
-use crate::{hdf5, mat, npy};
+use crate::{enmap, hdf5, mat, npy, tiff};
 
 /// How a cube is read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -110,6 +110,9 @@ impl Format {
         let path = path.as_ref();
         let file = File::open(path).map_err(Error::io(path))?;
         if file.metadata().map_err(Error::io(path))?.is_dir() {
+            if enmap::metadata_of(path)?.is_some() {
+                return Ok(Self::EnMap);
+            }
             return Err(Error::WrongKind { path: path.to_path_buf(), expected: "file" });
         }
         let mut head = Vec::new();
@@ -117,12 +120,18 @@ impl Format {
         if head.starts_with(npy::MAGIC) {
             return Ok(Self::Npy);
         }
+        if tiff::is_tiff(&head) {
+            return Ok(Self::Tiff);
+        }
         let version = mat::version(&head);
         match version {
             Some(mat::Version::V73) => return Ok(Self::Mat73),
             Some(mat::Version::V5(_)) => return Ok(Self::Mat5),
             _ if hdf5::is_hdf5(path)? => return Ok(Self::Hdf5),
             _ => {}
+        }
+        if enmap::metadata_of(path)?.is_some() {
+            return Ok(Self::EnMap);
         }
         // A file of bare samples has no mark: its header tells what it is.
         if envi::is_header(path) || envi::header_beside(path).is_some() {
@@ -194,9 +203,10 @@ pub fn open_reader(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Box<
     match format {
         Format::Npy => Ok(Box::new(npy::MappedNpy::open_with(path, options)?)),
         Format::Envi => Ok(Box::new(envi::EnviReader::open(path, options)?)),
+        Format::Tiff => Ok(Box::new(tiff::TiffReader::open(path, options)?)),
+        Format::EnMap => Ok(Box::new(enmap::EnMapReader::open(path, options)?)),
         Format::Mat5 => Ok(Box::new(mat::open(path, options)?)),
         format @ (Format::Mat73 | Format::Hdf5) => Ok(Box::new(hdf5::open(path, format, options)?)),
-        _ => Err(Format::unknown(path)),
     }
 }
 
@@ -234,11 +244,12 @@ pub fn create(
     match format {
         Format::Npy => Ok(Box::new(npy::NpyWriter::create(path, shape, meta, &options)?)),
         Format::Envi => Ok(Box::new(envi::EnviWriter::create(path, shape, meta, &options)?)),
+        Format::Tiff => Ok(Box::new(tiff::TiffWriter::create(path, shape, meta, &options)?)),
         Format::Mat5 => Ok(Box::new(mat::MatWriter::create(path, shape, meta, &options)?)),
         Format::Mat73 | Format::Hdf5 => {
             Ok(Box::new(hdf5::Hdf5Writer::create(path, format, shape, meta, &options)?))
         }
-        _ => Err(Format::unknown(path)),
+        Format::EnMap => Err(Error::ReadOnly { path: path.to_path_buf(), format }),
     }
 }
 

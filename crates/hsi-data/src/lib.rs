@@ -5,6 +5,7 @@ pub mod bands;
 mod convert;
 mod cube;
 mod dataset;
+mod enmap;
 mod envi;
 mod error;
 mod fault;
@@ -22,6 +23,7 @@ mod splits;
 mod statistics;
 mod stream;
 pub mod synthetic;
+mod tiff;
 mod tiling;
 
 pub use crate::hdf5::Hdf5Backend;

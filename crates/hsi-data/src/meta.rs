@@ -301,7 +301,8 @@ pub enum Format {
 
 impl Format {
     /// All formats that are supported.
-    pub const ALL: &'static [Self] = &[Self::Npy, Self::Envi, Self::Mat5, Self::Mat73, Self::Hdf5];
+    pub const ALL: &'static [Self] =
+        &[Self::Npy, Self::Envi, Self::Tiff, Self::EnMap, Self::Mat5, Self::Mat73, Self::Hdf5];
 
     /// Name of the format, as shown to users.
     pub fn name(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
@@ -9,16 +10,24 @@ use rayon::prelude::*;
 
 use super::Dataset;
 use super::folder::{file_name, sorted_entries};
-use crate::bands::{HYSPECNET_BANDS, enmap_202_wavelengths_nm};
+use crate::bands::{ENMAP_BANDS, HYSPECNET_BANDS, enmap_202_wavelengths_nm, hyspecnet_202};
 use crate::cube::check_finite;
 use crate::error::{Error, Result};
+use crate::io::{OpenOptions, open_reader};
 use crate::meta::Axes;
 use crate::npy::{self, MappedNpy};
 use crate::splits::{Split, SplitKind, SplitSource};
 
 const SUFFIX: &str = "-DATA.npy";
+/// The patches before they were prepared.
+const RAW_SUFFIX: &str = "-SPECTRAL_IMAGE.TIF";
+/// Raw sample value that becomes one: reflectance times 10000.
+const RAW_ONE: f32 = 10_000.0;
 
 /// Patches under `patches/<tile>/<patch>/<patch>-DATA.npy`, in the order of their names.
+///
+/// Where there is none, `<patch>-SPECTRAL_IMAGE.TIF` is prepared as those were: 202 of the 224
+/// bands, clipped to 0..10000 and divided by 10000; nodata becomes 0.
 ///
 /// With a sample size below that of the patches, each patch is cut into as many samples without
 /// overlap as fit.
@@ -38,6 +47,45 @@ struct Patch {
     tile: String,
     name: String,
     path: PathBuf,
+    /// Whether it is a raw GeoTIFF.
+    raw: bool,
+}
+
+impl Patch {
+    /// Bands as they are given, rows and columns.
+    fn shape(&self) -> Result<(usize, usize, usize)> {
+        if self.raw {
+            let [bands, rows, cols] = open_reader(&self.path, &OpenOptions::default())?.shape();
+            return match bands {
+                ENMAP_BANDS | HYSPECNET_BANDS => Ok((HYSPECNET_BANDS, rows, cols)),
+                got => {
+                    let name = self.path.display().to_string();
+                    Err(Error::BandCount { name, expected: ENMAP_BANDS, got })
+                }
+            };
+        }
+        let info = npy::inspect(&self.path)?;
+        let &[bands, rows, cols] = info.shape.as_slice() else {
+            return Err(Error::NotACube { path: self.path.clone(), shape: info.shape });
+        };
+        if info.is_empty() {
+            return Err(Error::EmptyCube { bands, rows, cols });
+        }
+        Ok((bands, rows, cols))
+    }
+
+    /// A window of a raw patch, prepared.
+    fn prepared(&self, rows: Range<usize>, cols: Range<usize>) -> Result<Array3<f32>> {
+        let reader = open_reader(&self.path, &OpenOptions::default())?;
+        let all: Vec<usize> = (0..reader.shape()[0]).collect();
+        let bands = if all.len() == ENMAP_BANDS { hyspecnet_202() } else { &all };
+        let mut data = reader.read(bands, rows, cols)?;
+        let meta = reader.meta();
+        data.mapv_inplace(
+            |v| if meta.is_nodata(v) { 0.0 } else { v.clamp(0.0, RAW_ONE) / RAW_ONE },
+        );
+        Ok(data)
+    }
 }
 
 impl HySpecNet {
@@ -51,19 +99,7 @@ impl HySpecNet {
     pub fn open(root: impl AsRef<Path>, sample_size: Option<usize>) -> Result<Self> {
         let root = root.as_ref();
         let patches = find_patches(root)?;
-        let shapes = patches
-            .par_iter()
-            .map(|patch| {
-                let info = npy::inspect(&patch.path)?;
-                let &[bands, rows, cols] = info.shape.as_slice() else {
-                    return Err(Error::NotACube { path: patch.path.clone(), shape: info.shape });
-                };
-                if info.is_empty() {
-                    return Err(Error::EmptyCube { bands, rows, cols });
-                }
-                Ok((bands, rows, cols))
-            })
-            .collect::<Result<Vec<_>>>()?;
+        let shapes = patches.par_iter().map(Patch::shape).collect::<Result<Vec<_>>>()?;
         let (bands, rows, cols) = shapes[0];
         for (patch, &(got, got_rows, got_cols)) in patches.iter().zip(&shapes) {
             if got != bands {
@@ -167,7 +203,9 @@ impl Dataset for HySpecNet {
 
     fn get(&self, index: usize) -> Result<Array3<f32>> {
         let (patch, row, col) = self.locate(index)?;
-        let data = if self.cuts() == (1, 1) && self.size == self.patch_size {
+        let data = if patch.raw {
+            patch.prepared(row..row + self.size.0, col..col + self.size.1)?
+        } else if self.cuts() == (1, 1) && self.size == self.patch_size {
             npy::read_cube(&patch.path, Axes::Bhw)?.0
         } else {
             let map = MappedNpy::open(&patch.path, Axes::Bhw)?;
@@ -220,9 +258,10 @@ fn find_patches(root: &Path) -> Result<Vec<Patch>> {
     for tile in sorted_entries(&root.join("patches"), true)? {
         for folder in sorted_entries(&tile, true)? {
             let name = file_name(&folder);
-            let path = folder.join(format!("{name}{SUFFIX}"));
-            if path.is_file() {
-                patches.push(Patch { tile: file_name(&tile), name, path });
+            let path = |suffix: &str| folder.join(format!("{name}{suffix}"));
+            let found = [(path(SUFFIX), false), (path(RAW_SUFFIX), true)];
+            if let Some((path, raw)) = found.into_iter().find(|(path, _)| path.is_file()) {
+                patches.push(Patch { tile: file_name(&tile), name, path, raw });
             }
         }
     }

@@ -89,7 +89,7 @@ fn extra(value: &str, bands: usize) -> Extra {
 }
 
 /// The factor to nanometres. Without a unit, numbers below 100 are micrometres.
-fn nanometres(unit: Option<&str>, largest: f64) -> Option<f64> {
+pub(crate) fn nanometres(unit: Option<&str>, largest: f64) -> Option<f64> {
     match unit.map(|unit| inner(unit).to_lowercase()).as_deref() {
         Some("nanometers" | "nanometres" | "nanometer" | "nm") => Some(1.0),
         Some("micrometers" | "micrometres" | "micrometer" | "microns" | "micron" | "um" | "µm") => {

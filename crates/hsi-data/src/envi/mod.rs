@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::meta::Format;
 
 pub(crate) use header::is_header;
+pub(crate) use meta::nanometres;
 pub(crate) use read::EnviReader;
 pub(crate) use write::EnviWriter;
 

@@ -2,6 +2,7 @@
 
 mod arrays_round_trip;
 mod cube;
+mod enmap;
 mod envi;
 #[path = "../forge/mod.rs"]
 mod forge;
@@ -14,6 +15,7 @@ mod mat;
 mod mutation;
 mod real;
 mod round_trip;
+mod tiff;
 
 use std::path::PathBuf;
 

@@ -66,6 +66,29 @@ fn cubes_are_as_they_are_described() -> Result<()> {
     check(&formats.join("hydice"), "hydice.mat", &any)?;
     check(&formats.join("jasper_ridge_198"), "jasperRidge2_R198.mat", &pixels)?;
     check(&formats.join("paris_hyperion_ali"), "paris_data_hs_ms.mat", &named("HSim"))?;
+    let tiles = formats.join("enmap_l2a_geotiff_tiles");
+    for name in ["160_64", "160_96", "192_64", "192_96"] {
+        let name = format!("enmap_potsdam_tile_{name}.tif");
+        check(&tiles, &name, &any)?;
+        let cube = hsi_data::open(tiles.join(&name), &any)?;
+        let meta = cube.meta();
+        assert_eq!(meta.nodata, Some(-32768.0));
+        let nm = meta.wavelengths_nm.as_deref().unwrap_or_default();
+        assert_eq!((nm.len(), nm.first(), nm.last()), (224, Some(&418.24), Some(&2445.53)));
+        assert_eq!((meta.scale, meta.offset), (Some(1e-4), Some(0.0)));
+        assert_eq!(meta.geo.as_ref().and_then(|geo| geo.epsg), Some(32633));
+        // Bands 130 to 135, counted from one, hold nothing.
+        let valid = cube.valid_bands();
+        assert_eq!(valid.len(), 218);
+        assert!((129..135).all(|band| !valid.contains(&band)));
+    }
+    let patches = formats.join("hyspecnet_geotiff_random_pixels");
+    for path in hsi_data::Format::files_in(&patches)? {
+        let reader = open_reader(&path, &any)?;
+        assert_eq!(reader.shape(), [224, 32, 32]);
+        assert_eq!(reader.dtype(), hsi_data::SampleType::I16);
+        statistics(&*reader)?;
+    }
     Ok(())
 }
 

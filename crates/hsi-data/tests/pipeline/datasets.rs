@@ -8,7 +8,8 @@ use hsi_data::bands::{ENMAP_224_WAVELENGTHS_NM, hyspecnet_202};
 use hsi_data::npy::{NpyOptions, write_array};
 use hsi_data::{
     Axes, BandSelection, Cube, CubeMeta, CutOptions, DataSpec, Dataset, DatasetOptions, Error,
-    HySpecNet, OpenOptions, PatchDataset, Result, Subset, open,
+    Format, HySpecNet, OpenOptions, PatchDataset, Result, SampleType, SaveOptions, Subset, open,
+    save,
 };
 use ndarray::{Array3, s};
 use tempfile::TempDir;
@@ -73,6 +74,43 @@ fn hyspecnet_patches_can_be_cut_smaller() -> Result<()> {
         let error = HySpecNet::open(folder.path(), Some(size)).expect_err("size");
         assert!(matches!(error, Error::Config { field: "patch_size", .. }), "{error}");
     }
+    Ok(())
+}
+
+#[test]
+fn raw_patches_are_prepared_as_the_others_were() -> Result<()> {
+    let folder = temporary();
+    let raw = Array3::from_shape_fn((224, 6, 5), |(b, r, c)| match (b, r, c) {
+        (0, 0, 0) => -32768.0,
+        (0, 0, 1) => -3.0,
+        (0, 0, 2) => 10_500.0,
+        _ => (b * 40 + r * 5 + c) as f32,
+    });
+    let patch = folder.path().join("patches/tile/one");
+    std::fs::create_dir_all(&patch).expect("folders");
+    let meta = CubeMeta { nodata: Some(-32768.0), ..CubeMeta::default() };
+    let options = SaveOptions {
+        dtype: Some(SampleType::I16),
+        format: Some(Format::Tiff),
+        ..SaveOptions::default()
+    };
+    let file = patch.join("one-SPECTRAL_IMAGE.TIF");
+    save(&Cube::new(raw.clone(), meta)?, &file, &options)?;
+    let dataset = HySpecNet::open(folder.path(), None)?;
+    assert_eq!((dataset.len(), dataset.bands(), dataset.size()), (1, 202, (6, 5)));
+    let sample = dataset.get(0)?;
+    let bands = hsi_data::bands::hyspecnet_202();
+    for ((band, row, col), &got) in sample.indexed_iter() {
+        let value = raw[[bands[band], row, col]].clamp(0.0, 10_000.0) / 10_000.0;
+        assert_eq!(got, value, "{band} {row} {col}");
+    }
+    // Windows are of the same samples.
+    let cut = HySpecNet::open(folder.path(), Some(2))?;
+    assert_eq!(cut.len(), 6);
+    assert_eq!(cut.get(5)?, sample.slice(ndarray::s![.., 4..6, 2..4]));
+    // The prepared file goes before the raw one.
+    write(&patch.join("one-DATA.npy"), &Array3::from_elem((202, 6, 5), 0.5));
+    assert_eq!(HySpecNet::open(folder.path(), None)?.get(0)?[[0, 0, 0]], 0.5);
     Ok(())
 }
 
