@@ -107,7 +107,10 @@ fn measure(name: &str, cube: &Array3<f32>, runs: usize) -> Result<(f64, usize)> 
 fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len() as f64;
     let (mut x, mut y) = (0.0, 0.0);
-    points.iter().for_each(|p| (x, y) = (x + p.0 / count, y + p.1 / count));
+    for point in points {
+        x += point.0 / count;
+        y += point.1 / count;
+    }
     let across: f64 = points.iter().map(|p| (p.0 - x) * (p.1 - y)).sum();
     across / points.iter().map(|p| (p.0 - x).powi(2)).sum::<f64>()
 }
