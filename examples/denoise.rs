@@ -207,7 +207,10 @@ fn pairs(input: &Path, output: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
         let mut name = part(path.file_stem());
         // In the folder of the inputs, results of an earlier run are not inputs.
         let result = same() && name.to_string_lossy().ends_with("_denoised");
-        if path.is_file() && Format::from_extension(&path).is_ok() && !result {
+        // An ENVI cube is two files, of which the header is not the cube.
+        let is_header = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("hdr"));
+        let is_cube = path.is_file() && Format::from_extension(&path).is_ok() && !is_header;
+        if is_cube && !result {
             name.push("_denoised.");
             name.push(part(path.extension()));
             pairs.push((path, output.join(name)));

@@ -28,7 +28,7 @@ const SEED: u64 = 42;
 const BUDGET: Budget = Budget { pretraining: 4, adaptation: 6 };
 const SAVE_DIR: &str = "runs/quickstart";
 /// The classical method that scores best on this noise.
-const CLASSICAL: &str = "forpdn";
+const CLASSICAL: &str = "auto";
 
 /// Denoises synthetic scenes from scratch: no arguments, three minutes at most.
 #[derive(Debug, Parser)]

@@ -28,6 +28,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// Measures a table of the published study, and prints the published figures beside it.
 #[derive(Debug, Parser)]
 #[command(name = "tables", args_override_self = true)]
+#[command(mut_arg("data", |arg| arg.required(false)))]
 struct Arguments {
     /// 7.1: parameters, bytes and memory of the four methods; 7.2 and 7.3: quality on --data beside
     /// the figures for HySpecNet-11k and for EnMAP; methods: the four methods on the task of

@@ -133,7 +133,9 @@ fn train(args: Arguments, invocation: Invocation) -> Result<()> {
     let resume_key = json!({
         "model": config, "protocol": protocol, "batch_size": loop_config.batch_size,
         "gradient_accumulation_steps": loop_config.gradient_accumulation_steps,
-        "seed": loop_config.seed, "rates": args.method.rates(), "optimizer": adamw,
+        "seed": loop_config.seed, "learning_rate": args.method.learning_rate,
+        "head_lr": args.method.head_lr, "lora_lr": method.has_adapters().then_some(args.method.lora_lr),
+        "optimizer": adamw,
         "max_grad_norm": loop_config.max_grad_norm,
         "schedule": loop_config.schedule, "image_size": rows, "bands": dataset.bands(),
         "training samples": parts.train.len(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{ArgAction, Args};
 use denoise_heads::HeadConfig;
 use hsi_train::{
     AdamWConfig, BaseWeights, ENCODER, HEAD, Method, ModelConfig, ParamStore, Precision,
@@ -49,7 +49,7 @@ pub struct MethodArgs {
     #[arg(long, default_value_t = 64)]
     pub quant_block_size: usize,
     /// Quantise the scales once more: on, off
-    #[arg(long, default_value = "on", value_parser = on_or_off)]
+    #[arg(long, default_value = "on", value_parser = on_or_off, action = ArgAction::Set)]
     pub double_quant: bool,
     /// Which layers have 4-bit weights: qkv-proj (as published), all (those of the MLPs, too)
     #[arg(long, default_value = "qkv-proj")]

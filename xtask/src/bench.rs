@@ -320,7 +320,7 @@ mod tests {
         for (words, want) in [
             (
                 vec!["other"],
-                "no benchmark `other`, there are `grad-ops`, `spectralift`, `hsi-baselines`",
+                "no benchmark `other`, there are `grad-ops`, `quant-nf4`, `formats`, `spectralift`, `hsi-baselines`",
             ),
             (vec!["--rounds", "2"], "`--rounds` takes a number of at least 3"),
             (vec!["--threads"], "`--threads` takes a number of at least 1"),

@@ -81,8 +81,11 @@ impl FrozenLayers {
 #[derive(Debug, Clone)]
 struct Halves {
     active: bool,
-    built: Arc<Mutex<BTreeMap<String, (Bf16Weight, Arc<PackedLinear>)>>>,
+    built: Arc<Mutex<HalfLayers>>,
 }
+
+/// Weights in `bf16` and their layers, by path.
+type HalfLayers = BTreeMap<String, (Bf16Weight, Arc<PackedLinear>)>;
 
 impl LinearFactory for Halves {
     fn linear(

@@ -217,8 +217,9 @@ impl DenoisingModel {
         vb: VarBuilder<'_>,
     ) -> Result<Self> {
         config.validate()?;
+        let encoder = Encoder::new(&config.encoder, factory, vb.pp("encoder"))?;
         let head = denoise_heads::build(&config.head, vb.pp("head"))?;
-        Self::with_head(config, factory, vb, head)
+        Ok(Self::assemble(config, encoder, head, &vb))
     }
 
     /// Puts another head on the encoder.
@@ -233,8 +234,17 @@ impl DenoisingModel {
     ) -> Result<Self> {
         config.encoder.validate()?;
         let encoder = Encoder::new(&config.encoder, factory, vb.pp("encoder"))?;
+        Ok(Self::assemble(config, encoder, head, &vb))
+    }
+
+    fn assemble(
+        config: &ModelConfig,
+        encoder: Encoder,
+        head: Box<dyn Head>,
+        vb: &VarBuilder<'_>,
+    ) -> Self {
         let (moment, device) = (Moment::new(), vb.device().clone());
-        Ok(Self { config: config.clone(), encoder, head, moment, device })
+        Self { config: config.clone(), encoder, head, moment, device }
     }
 
     /// The address of the masks of dropout: to be set before every forward pass of training.

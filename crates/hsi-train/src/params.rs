@@ -194,7 +194,11 @@ impl ParamStore {
             all.update(name.as_bytes());
             all.update(digest);
         }
-        all.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        all.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+            let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+            text.extend([digit(byte >> 4), digit(byte & 15)]);
+            text
+        })
     }
 
     /// Numbers and bytes held.

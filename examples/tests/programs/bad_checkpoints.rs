@@ -15,7 +15,7 @@ fn checkpoints_of_something_else_are_refused() -> Result<()> {
     for (path, words) in [
         ("missing", &["`missing`", "does not exist"][..]),
         ("empty", &["`empty`", "checkpoint.json"]),
-        ("file", &["`file`", "not the folder of a run"]),
+        ("file", &["`file`", "no safetensors file"]),
         ("m/best/model.safetensors", &["`m/best/model.safetensors`"]),
         ("p", &["`p/best`", "denoising model", "masked autoencoder"]),
     ] {
@@ -24,7 +24,7 @@ fn checkpoints_of_something_else_are_refused() -> Result<()> {
         place.refused(&format!("evaluate --checkpoint {path} {SCENES} --save-dir s"), words)?;
     }
     for (path, words) in [
-        ("missing", &["no weights at `missing`"][..]),
+        ("missing", &["`missing` is not a pretrained encoder"][..]),
         ("empty", &["`empty`", "masked autoencoder"]),
         ("file", &["`file`"]),
         ("m", &["`m/best`", "masked autoencoder"]),

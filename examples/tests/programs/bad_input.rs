@@ -114,7 +114,7 @@ fn places_that_cannot_be_written_to_are_refused() -> Result<()> {
     }
     let good = place.bytes("good.npy")?;
     for (pair, words) in [
-        ("good.npy out.tif", &["`out.tif`", "npy"][..]),
+        ("good.npy out.gif", &["`out.gif`", "npy"][..]),
         ("good.npy out", &["`out`", "npy"]),
         ("good.npy no/such/out.npy", &["`no/such/out.npy`", "no folder `no/such`"]),
         ("good.npy file/out.npy", &["`file/out.npy`"]),

@@ -71,6 +71,31 @@ fn every_format_keeps_samples_and_metadata() -> Result<()> {
 }
 
 #[test]
+fn a_denoised_file_has_the_form_of_its_input() -> Result<()> {
+    let place = place()?;
+    for file in FILES {
+        convert_to(&place, file)?;
+        let out = format!("out.{}", file.rsplit('.').next().unwrap_or_default());
+        place.ok(&format!("denoise {file} {out} --baseline median --save-dir s"))?;
+        let (before, after) = (place.cube(file)?, place.cube(&out)?);
+        ensure!(before.view() != after.view(), "{file}: nothing was changed");
+        let form = |meta: &CubeMeta| {
+            let source =
+                meta.source.clone().map(|source| (source.format, source.dtype, source.axes));
+            (CubeMeta { source: None, ..meta.clone() }, source)
+        };
+        ensure!(form(before.meta()) == form(after.meta()), "{file}: {:?}", after.meta());
+    }
+    // Of the two files of an ENVI cube in a folder, one is an input.
+    place.write("in/scene.img", place.bytes("a.img")?)?;
+    place.write("in/scene.hdr", place.bytes("a.hdr")?)?;
+    let said = place.ok("denoise in out --baseline median --save-dir s")?.stdout;
+    ensure!(said.matches(" -> ").count() == 1, "{said}");
+    ensure!(place.cube("out/scene_denoised.img")?.bands() == 6);
+    Ok(())
+}
+
+#[test]
 fn parts_and_scales_are_converted() -> Result<()> {
     let place = place()?;
     let flags = "--bands 5,0-1 --window 4:20,10:30 --physical --compression deflate:9+filter";
