@@ -79,9 +79,9 @@ fn main() -> ExitCode {
 }
 
 /// Why measured memory is not the published one.
-const MEMORY_NOTE: &str = "published memory is that of a GPU with batches of 8 and the framework's \
-caches; here it is the heap of one process, in parts. What the methods differ in are gradients and \
-moments: activations of the head, which all methods train, are the largest part and the same in all.";
+const MEMORY_NOTE: &str = "published memory is that of a GPU, with larger batches and the framework's \
+caches; here it is the heap of one process, in parts. Activations are the largest part of every \
+method; adapters keep inputs and outputs of their own.";
 
 fn tables(args: Arguments, invocation: Invocation) -> Result<()> {
     let name = args.table.name();
