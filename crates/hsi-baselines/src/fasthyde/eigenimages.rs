@@ -19,7 +19,9 @@ pub(crate) fn denoise_images(
             continue; // nothing varies; what has overflown is found by the caller
         }
         image.mapv_inplace(|x| (x - min) / range);
-        let estimate = one(bm3d, &image, size, sigma / f64::from(range))?;
+        // Far below the noise nothing but the mean is left, and squares must not overflow.
+        let noise = (sigma / f64::from(range)).min(1e6);
+        let estimate = one(bm3d, &image, size, noise)?;
         for (to, &from) in image.iter_mut().zip(&estimate) {
             *to = from * range + min;
         }
@@ -36,4 +38,19 @@ fn one(
     let view: ArrayView2<'_, f32> =
         image.view().into_shape_with_order(size).expect("rows of a new array are contiguous");
     bm3d.denoise(view, sigma as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_far_below_their_noise_stay_finite() {
+        for scale in [1e-44_f32, 1e-38, 1e-20, 1e-7] {
+            let mut images =
+                Array2::from_shape_fn((2, 20), |(_, pixel)| scale * (pixel % 3) as f32);
+            denoise_images(&Bm3d::default(), &mut images, (4, 5), &[1.0, 1e30]).expect("denoised");
+            assert!(images.iter().all(|x| (-scale..=3.0 * scale).contains(x)), "{scale}: {images}");
+        }
+    }
 }
