@@ -157,7 +157,8 @@ fn write_model(args: &Arguments) -> Result<()> {
     }
     let protocol = checkpoint.manifest.protocol;
     checkpoint::write_file(&args.output, &merged.config, protocol, &merged.tensors)?;
-    wrote(&args.output, bytes(&merged.tensors))
+    wrote(&args.output, bytes(&merged.tensors));
+    Ok(())
 }
 
 fn write_peft(args: &Arguments) -> Result<()> {
@@ -178,7 +179,8 @@ fn write_peft(args: &Arguments) -> Result<()> {
         state.layers().len(),
         state.saved().len()
     ));
-    wrote(&args.output, bytes(&state.tensors()))
+    wrote(&args.output, bytes(&state.tensors()));
+    Ok(())
 }
 
 fn write_bitsandbytes(args: &Arguments) -> Result<()> {
@@ -193,7 +195,8 @@ fn write_bitsandbytes(args: &Arguments) -> Result<()> {
     let tensors: BTreeMap<_, _> =
         restored.params.tensors().into_iter().filter_map(of_encoder).collect();
     save(&args.output, &tensors)?;
-    wrote(&args.output, bytes(&tensors))
+    wrote(&args.output, bytes(&tensors));
+    Ok(())
 }
 
 fn write_timm(args: &Arguments) -> Result<()> {
@@ -209,7 +212,8 @@ fn write_timm(args: &Arguments) -> Result<()> {
     }
     print_line(&format!("{quantized} weights unpacked from 4 bits"));
     save(&args.output, &tensors)?;
-    wrote(&args.output, bytes(&tensors))
+    wrote(&args.output, bytes(&tensors));
+    Ok(())
 }
 
 /// Puts an adapter of HF peft over an encoder, and the head of a run on it.
@@ -248,7 +252,8 @@ fn write_checkpoint(args: &Arguments) -> Result<()> {
     }
     checkpoints.write_best(&params)?;
     print_error("note: the head was trained with other adapters: train on, or expect less of it");
-    wrote(&args.output, params.count().trainable * size_of::<f32>())
+    wrote(&args.output, params.count().trainable * size_of::<f32>());
+    Ok(())
 }
 
 fn save(path: &Path, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
@@ -263,8 +268,7 @@ fn bytes(tensors: &BTreeMap<String, Tensor>) -> usize {
     tensors.values().map(|tensor| tensor.elem_count() * tensor.dtype().size_in_bytes()).sum()
 }
 
-fn wrote(path: &Path, bytes: usize) -> Result<()> {
+fn wrote(path: &Path, bytes: usize) {
     let mib = bytes as f64 / f64::from(1 << 20);
     print_line(&format!("{} written, {mib:.1} MiB", path.display()));
-    Ok(())
 }

@@ -19,6 +19,7 @@ const EMBEDDINGS: [&str; 2] = ["patch_embed", "pos_embed"];
 /// The method and its settings.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Method")]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct MethodArgs {
     /// full: everything is trained; frozen: the head only; lora: low-rank adapters on query, key,
     /// value and projection, and the head; qlora: the same over 4-bit weights

@@ -43,5 +43,5 @@ fn layer(metadata: &Path, name: &str) -> Option<PathBuf> {
     let file = metadata.file_name()?.to_string_lossy().into_owned();
     let stem = file.get(..file.len().checked_sub(METADATA.len())?)?;
     let named = |ending: &&str| metadata.with_file_name(format!("{stem}{name}.{ending}"));
-    IMAGE_ENDINGS.iter().map(|ending| named(&ending)).find(|path| path.is_file())
+    IMAGE_ENDINGS.iter().map(named).find(|path| path.is_file())
 }

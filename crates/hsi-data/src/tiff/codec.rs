@@ -96,8 +96,10 @@ impl Method {
             }
             Self::Lzw => unpack_lzw(&packed, size)?,
             Self::PackBits => unpack_bits(&packed, size)?,
-            Self::Zstd => zstd::bulk::decompress(&packed, size)
-                .or_else(|error| bad!("bad Zstandard data: {error}"))?,
+            Self::Zstd => match zstd::bulk::decompress(&packed, size) {
+                Ok(out) => out,
+                Err(error) => return bad!("bad Zstandard data: {error}"),
+            },
         };
         if out.len() == size {
             return Ok(out);

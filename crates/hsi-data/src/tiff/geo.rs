@@ -48,8 +48,8 @@ impl Keys {
     }
 
     pub(super) fn wkt(&self) -> Option<&str> {
-        let texts = [PROJECTED_CITATION, CITATION].into_iter().filter_map(|key| self.text(key));
-        texts.filter_map(|text| text.strip_prefix(WKT_MARK)).next()
+        let mut texts = [PROJECTED_CITATION, CITATION].into_iter().filter_map(|key| self.text(key));
+        texts.find_map(|text| text.strip_prefix(WKT_MARK))
     }
 
     /// Whether coordinates are those of the centres of pixels.
@@ -76,15 +76,15 @@ pub(super) fn read(input: &Input, directory: &Directory) -> Parsed<Option<GeoTag
 fn transform(input: &Input, directory: &Directory) -> Parsed<Option<[f64; 6]>> {
     let list = |tag: u16| directory.doubles(input, tag);
     let finite = |map: [f64; 6]| Some(map).filter(|map| map.iter().all(|v| v.is_finite()));
-    if let Some(m) = list(tag::TRANSFORM)? {
-        if let [a, b, _, x, c, d, _, y, ..] = m[..] {
-            return Ok(finite([x, a, b, y, c, d]));
-        }
+    if let Some(m) = list(tag::TRANSFORM)?
+        && let [a, b, _, x, c, d, _, y, ..] = m[..]
+    {
+        return Ok(finite([x, a, b, y, c, d]));
     }
-    if let (Some(scale), Some(tie)) = (list(tag::PIXEL_SCALE)?, list(tag::TIE_POINT)?) {
-        if let ([dx, dy, ..], [col, row, _, x, y, _]) = (&scale[..], &tie[..]) {
-            return Ok(finite([x - col * dx, *dx, 0.0, y + row * dy, 0.0, -dy]));
-        }
+    if let (Some(scale), Some(tie)) = (list(tag::PIXEL_SCALE)?, list(tag::TIE_POINT)?)
+        && let ([dx, dy, ..], [col, row, _, x, y, _]) = (&scale[..], &tie[..])
+    {
+        return Ok(finite([x - col * dx, *dx, 0.0, y + row * dy, 0.0, -dy]));
     }
     Ok(None)
 }

@@ -53,11 +53,11 @@ pub(super) fn render(items: &[Item]) -> String {
             ("domain", &item.domain),
         ] {
             if !value.is_empty() || name == "name" {
-                out += &format!(" {name}=\"{}\"", escaped(value));
+                out.extend([" ", name, "=\"", &escaped(value), "\""]);
             }
         }
         // Values are escaped twice, as GDAL does it and undoes it.
-        out += &format!(">{}</Item>\n", escaped(&escaped(&item.value)));
+        out.extend([">", &escaped(&escaped(&item.value)), "</Item>\n"]);
     }
     out + "</GDALMetadata>\n"
 }
@@ -71,7 +71,9 @@ fn escaped(text: &str) -> String {
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '"' => out += "&quot;",
-            '\t' | '\n' | '\r' => out += &format!("&#{};", u32::from(sign)),
+            '\t' => out += "&#9;",
+            '\n' => out += "&#10;",
+            '\r' => out += "&#13;",
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
             sign => out.push(sign),
         }
@@ -95,16 +97,9 @@ fn unescaped(text: &str) -> String {
             };
             Some((sign, rest))
         });
-        match resolved {
-            Some((sign, rest)) => {
-                out.push(sign);
-                out += rest;
-            }
-            None => {
-                out.push('&');
-                out += part;
-            }
-        }
+        let (sign, rest) = resolved.unwrap_or(('&', part));
+        out.push(sign);
+        out += rest;
     }
     out
 }
