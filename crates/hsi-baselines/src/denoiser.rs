@@ -3,7 +3,10 @@
 use std::fmt::Debug;
 
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, CowArray, Ix3};
+use ndarray::{
+    Array2, Array3, ArrayBase, ArrayView2, ArrayView3, Axis, Data, Dimension, IntoDimension, Ix3,
+    RawData,
+};
 
 use crate::{Error, Result};
 
@@ -87,11 +90,28 @@ pub(crate) fn ensure_usable(cube: ArrayView3<'_, f32>) -> Result<()> {
     }
 }
 
-/// Returns a cube as bands x pixels.
-pub(crate) fn as_matrix<'a>(cube: &'a CowArray<'_, f32, Ix3>) -> ArrayView2<'a, f32> {
+/// Returns an array in standard layout in another shape.
+pub(crate) fn reshape<S: RawData, D: Dimension, E: IntoDimension>(
+    array: ArrayBase<S, D>,
+    shape: E,
+) -> Result<ArrayBase<S, E::Dim>> {
+    let shape = shape.into_dimension();
+    let (expected, got) = (shape.slice().to_vec(), array.shape().to_vec());
+    array.into_shape_with_order(shape).map_err(|_| Error::Shape { expected, got })
+}
+
+/// Returns a cube in standard layout as bands x pixels.
+pub(crate) fn as_matrix<S: Data<Elem = f32>>(
+    cube: &ArrayBase<S, Ix3>,
+) -> Result<ArrayView2<'_, f32>> {
     let (bands, rows, cols) = cube.dim();
-    let matrix = cube.view().into_shape_with_order((bands, rows * cols));
-    matrix.expect("the cube is in standard layout")
+    reshape(cube.view(), (bands, rows * cols))
+}
+
+/// Returns the rows of a matrix as images.
+pub(crate) fn into_images(matrix: Array2<f32>, size: (usize, usize)) -> Result<Array3<f32>> {
+    let count = matrix.nrows();
+    reshape(matrix, (count, size.0, size.1))
 }
 
 /// Returns a matrix of bands x pixels as a cube, unless values have left the range of f32.
@@ -100,8 +120,7 @@ pub(crate) fn finish(
     matrix: Array2<f32>,
     dim: (usize, usize, usize),
 ) -> Result<Array3<f32>> {
-    let cube = matrix.into_shape_with_order(dim).expect("the number of values is that of the cube");
-    finish_cube(method, cube)
+    finish_cube(method, reshape(matrix, dim)?)
 }
 
 /// Returns a cube unless values have left the range of f32.

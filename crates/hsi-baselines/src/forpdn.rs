@@ -92,7 +92,7 @@ impl Forpdn {
         let size = (rows.next_multiple_of(step), cols.next_multiple_of(step));
         let factors = self.factors(noisy);
         let padded = pad(noisy, size, Extension::Reflect);
-        let noise = NoiseEstimate::from_pixels(as_matrix(&padded))?;
+        let noise = NoiseEstimate::from_pixels(as_matrix(&padded)?)?;
         let sigma: Vec<f64> = sigmas(&noise, padded.view())?;
         let sigma: Vec<f64> = sigma.iter().zip(&factors).map(|(s, factor)| s * factor).collect();
         let filter = RoughnessFilter::new(&sigma)?;

@@ -57,6 +57,6 @@ impl Denoiser for HyMiNoR {
     fn denoise(&self, noisy: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         self.validate()?;
         let first = ndarray::CowArray::from(self.hyres.denoise(noisy)?);
-        finish(Self::NAME, self.flattening.apply(as_matrix(&first))?, noisy.dim())
+        finish(Self::NAME, self.flattening.apply(as_matrix(&first)?)?, noisy.dim())
     }
 }

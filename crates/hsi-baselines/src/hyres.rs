@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 use rayon::prelude::*;
 
-use crate::denoiser::{as_matrix, ensure_usable, finish};
+use crate::denoiser::{as_matrix, ensure_usable, finish, into_images};
 use crate::frame::{Extension, crop, on_varying_bands, pad, sigmas};
 use crate::linalg::{apply, gram, symmetric_eigen};
 use crate::options::{Method, Setting};
@@ -75,12 +75,12 @@ impl Hyres {
         let dim = noisy.dim();
         let (_, rows, cols) = dim;
         let noisy = noisy.as_standard_layout();
-        let noise = NoiseEstimate::from_pixels(as_matrix(&noisy))?;
+        let noise = NoiseEstimate::from_pixels(as_matrix(&noisy)?)?;
         let sigma = sigmas(&noise, noisy.view())?;
         let (size, extension) = self.padded_size(rows, cols);
         let padded = pad(noisy.view(), size, extension);
         let mut moments =
-            if size == (rows, cols) { noise.moments } else { gram(as_matrix(&padded)) };
+            if size == (rows, cols) { noise.moments } else { gram(as_matrix(&padded)?) };
         for ((i, j), value) in moments.indexed_iter_mut() {
             *value /= sigma[i] * sigma[j];
         }
@@ -97,20 +97,20 @@ impl Hyres {
             WaveletTransform::new(Wavelet::daubechies(self.wavelet)?, self.levels, size)?;
         let grid = SureGrid::short(self.thresholds);
         let components = |range: std::ops::Range<usize>| -> Result<Array2<f32>> {
-            let images = apply(analysis.slice(s![range, ..]), as_matrix(&padded))?;
-            transform.forward(into_images(images, size).view())
+            let images = apply(analysis.slice(s![range, ..]), as_matrix(&padded)?)?;
+            transform.forward(into_images(images, size)?.view())
         };
         if self.variant == Variant::Hyde {
             let rank = self.rank_of_hyde(&grid, spectra.ncols(), components)?;
             let map = synthesis.slice(s![.., ..rank]).dot(&analysis.slice(s![..rank, ..]));
-            return finish(Self::NAME, apply(map.view(), as_matrix(&noisy))?, dim);
+            return finish(Self::NAME, apply(map.view(), as_matrix(&noisy)?)?, dim);
         }
         let kept = self.shrunk_components(&grid, spectra.ncols(), components)?;
         let rank = kept.nrows();
         let images = transform.inverse(kept.view())?;
         drop(kept);
         let images = ndarray::CowArray::from(crop(images, (rows, cols)));
-        let denoised = apply(synthesis.slice(s![.., ..rank]), as_matrix(&images))?;
+        let denoised = apply(synthesis.slice(s![.., ..rank]), as_matrix(&images)?)?;
         finish(Self::NAME, denoised, dim)
     }
 
@@ -212,13 +212,6 @@ impl Hyres {
 fn risks(grid: &SureGrid, coefficients: ArrayView2<'_, f32>) -> Vec<Vec<f64>> {
     let rows: Vec<_> = coefficients.axis_iter(Axis(0)).collect();
     rows.into_par_iter().map(|row| grid.risks(&row.to_vec())).collect()
-}
-
-/// Sees the rows of a matrix as images.
-pub(crate) fn into_images(matrix: Array2<f32>, size: (usize, usize)) -> Array3<f32> {
-    let count = matrix.nrows();
-    let images = matrix.into_shape_with_order((count, size.0, size.1));
-    images.expect("the number of pixels is that of the image")
 }
 
 impl Method for Hyres {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use ndarray::parallel::prelude::*;
 use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, s};
 
-use crate::denoiser::{ensure_usable, finish};
+use crate::denoiser::{ensure_usable, finish, reshape};
 use crate::fasthyde::{Frame, at_least_one, denoise_images};
 use crate::linalg::{apply, gram, symmetric_eigen};
 use crate::options::{Method, Setting};
@@ -77,9 +77,9 @@ impl L1HyMixDe {
     /// Returns the matrix with its outliers replaced by the adaptive median.
     fn clean(&self, matrix: &Array2<f32>, size: (usize, usize)) -> Result<Array2<f32>> {
         let shape = (matrix.nrows(), size.0, size.1);
-        let cube = matrix.view().into_shape_with_order(shape).expect("the same number of values");
+        let cube = reshape(matrix.view(), shape)?;
         let median = AdaptiveMedian { largest: self.window }.denoise(cube)?;
-        let mut cleaned = median.into_shape_with_order(matrix.dim()).expect("the same number");
+        let mut cleaned = reshape(median, matrix.dim())?;
         cleaned.zip_mut_with(matrix, |median, &x| {
             if (x - *median).abs() <= self.outlier {
                 *median = x;
@@ -120,7 +120,7 @@ impl Denoiser for L1HyMixDe {
         self.validate()?;
         ensure_usable(noisy)?;
         let dim @ (bands, rows, cols) = noisy.dim();
-        let (mut matrix, frame) = Frame::apply(noisy, false, self.normalise);
+        let (mut matrix, frame) = Frame::apply(noisy, false, self.normalise)?;
         let mut cleaned = self.clean(&matrix, (rows, cols))?;
         let variance = NoiseEstimate::from_pixels(cleaned.view())?.variance;
         let scales = variance.mapv(|v| if v > 0.0 { v.sqrt() } else { 1.0 });

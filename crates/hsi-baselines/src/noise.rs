@@ -88,7 +88,7 @@ impl NoiseEstimate {
     /// # Errors
     /// [`Error::Shape`] for another number of bands, [`Error::Overflow`] for bands too unequal.
     pub fn residual_of(&self, cube: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
-        let residual = apply(self.residual.view(), as_matrix(&cube.as_standard_layout()))?;
+        let residual = apply(self.residual.view(), as_matrix(&cube.as_standard_layout())?)?;
         finish("noise estimate", residual, cube.dim())
     }
 
@@ -156,7 +156,7 @@ impl NoiseEstimate {
 /// ```
 pub fn estimate_noise(cube: ArrayView3<'_, f32>) -> Result<NoiseEstimate> {
     ensure_usable(cube)?;
-    NoiseEstimate::from_usable(as_matrix(&cube.as_standard_layout()))
+    NoiseEstimate::from_usable(as_matrix(&cube.as_standard_layout())?)
 }
 
 /// Returns the noise level of a cube, the median over bands of the standard deviation.

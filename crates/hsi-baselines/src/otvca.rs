@@ -3,9 +3,8 @@
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, CowArray};
 
-use crate::denoiser::{as_matrix, ensure_usable, finish};
+use crate::denoiser::{as_matrix, ensure_usable, finish, into_images};
 use crate::frame::on_varying_bands;
-use crate::hyres::into_images;
 use crate::linalg::{apply, cross, gram, procrustes, symmetric_eigen};
 use crate::options::{Method, Setting, between, within};
 use crate::{Denoiser, Result, SplitBregman, Variant};
@@ -101,7 +100,7 @@ impl Otvca {
         ensure_usable(noisy)?;
         let (bands, rows, cols) = noisy.dim();
         let noisy = noisy.as_standard_layout();
-        let matrix = as_matrix(&noisy);
+        let matrix = as_matrix(&noisy)?;
         let count = self.features.min(bands).min(rows * cols);
         let eigen = symmetric_eigen(gram(matrix).view())?;
         let mut spectra = eigen.vectors.slice(ndarray::s![.., ..count]).to_owned();
@@ -117,9 +116,9 @@ impl Otvca {
         let mut images = Array3::zeros((0, rows, cols));
         for _ in 0..self.iterations {
             let components = apply(spectra.t(), matrix)?;
-            images = smoother.denoise(into_images(components, (rows, cols)).view())?;
+            images = smoother.denoise(into_images(components, (rows, cols))?.view())?;
             let flat = CowArray::from(images.view());
-            spectra = procrustes(cross(matrix, as_matrix(&flat))?.view())?;
+            spectra = procrustes(cross(matrix, as_matrix(&flat)?)?.view())?;
         }
         Ok(Features { images, spectra })
     }
@@ -141,7 +140,7 @@ impl Otvca {
     fn rebuild(&self, noisy: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         let Features { images, spectra } = self.decompose(noisy)?;
         let images = CowArray::from(images);
-        finish(Self::NAME, apply(spectra.view(), as_matrix(&images))?, noisy.dim())
+        finish(Self::NAME, apply(spectra.view(), as_matrix(&images)?)?, noisy.dim())
     }
 }
 

@@ -1,7 +1,8 @@
 //! BM3D of images whose values span any range.
 
-use ndarray::{Array2, ArrayView2, ArrayViewMut1, Axis};
+use ndarray::{Array2, ArrayViewMut1, Axis};
 
+use crate::denoiser::reshape;
 use crate::{Bm3d, Result};
 
 /// Denoises each row of a matrix as an image of `size`, scaled to [0, 1] meanwhile; `sigma` is
@@ -35,9 +36,7 @@ fn one(
     size: (usize, usize),
     sigma: f64,
 ) -> Result<Array2<f32>> {
-    let view: ArrayView2<'_, f32> =
-        image.view().into_shape_with_order(size).expect("rows of a new array are contiguous");
-    bm3d.denoise(view, sigma as f32)
+    bm3d.denoise(reshape(image.view(), size)?, sigma as f32)
 }
 
 #[cfg(test)]

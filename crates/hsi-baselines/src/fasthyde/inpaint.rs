@@ -83,7 +83,7 @@ impl FastHyIn {
         if cube.is_empty() {
             return Err(Error::Empty { shape: [bands, rows, cols] });
         }
-        let (mut matrix, frame) = Frame::apply(cube, options.poisson, options.normalise);
+        let (mut matrix, frame) = Frame::apply(cube, options.poisson, options.normalise)?;
         // Bands first, as the matrix lies in memory.
         let mut complete = vec![true; rows * cols];
         for band in matrix.rows() {

@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView3, Axis, s};
 
 pub(crate) use eigenimages::denoise_images;
 
-use crate::denoiser::{ensure_usable, finish};
+use crate::denoiser::{ensure_usable, finish, reshape};
 use crate::frame::sigmas;
 use crate::linalg::{apply, symmetric_eigen};
 use crate::options::{Method, Setting};
@@ -145,7 +145,7 @@ impl Denoiser for FastHyDe {
     fn denoise(&self, noisy: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         self.validate()?;
         ensure_usable(noisy)?;
-        let (matrix, frame) = Frame::apply(noisy, self.poisson, self.normalise);
+        let (matrix, frame) = Frame::apply(noisy, self.poisson, self.normalise)?;
         let noise =
             with_spatial_noise(NoiseEstimate::from_pixels(matrix.view())?, &matrix, frame.dim)?;
         let (scales, model) = self.model(&noise)?;
@@ -186,10 +186,10 @@ impl Frame {
         cube: ArrayView3<'_, f32>,
         poisson: bool,
         normalise: bool,
-    ) -> (Array2<f32>, Self) {
+    ) -> Result<(Array2<f32>, Self)> {
         let dim @ (bands, rows, cols) = cube.dim();
         let cube = cube.as_standard_layout().into_owned();
-        let mut matrix = cube.into_shape_with_order((bands, rows * cols)).expect("same number");
+        let mut matrix = reshape(cube, (bands, rows * cols))?;
         if poisson {
             matrix.par_mapv_inplace(|x| 2.0 * (x.max(0.0) + 0.375).sqrt());
         }
@@ -208,7 +208,7 @@ impl Frame {
                 })
                 .collect()
         });
-        (matrix, Self { dim, poisson, ranges })
+        Ok((matrix, Self { dim, poisson, ranges }))
     }
 
     /// Transforms a matrix back.
@@ -243,7 +243,7 @@ fn with_spatial_noise(
     dim: (usize, usize, usize),
 ) -> Result<NoiseEstimate> {
     if dim.0 == 1 {
-        let cube = matrix.view().into_shape_with_order(dim).expect("the same number of values");
+        let cube = reshape(matrix.view(), dim)?;
         let sigma = sigmas(&noise, cube)?[0];
         noise.variance[0] = sigma * sigma;
     }

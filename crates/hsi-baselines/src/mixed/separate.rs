@@ -7,9 +7,9 @@ use super::clipping::{Bounds, detect};
 use super::moments::{Basis, Moments, floor, inverse, refine};
 use super::smooth::smooth;
 use super::{Options, stripes};
-use crate::denoiser::{as_matrix, ensure_usable, finish};
+use crate::denoiser::{as_matrix, ensure_usable, finish, reshape};
 use crate::linalg::gram;
-use crate::{Denoiser, MedianFilter, Result};
+use crate::{Denoiser, Error, MedianFilter, Result};
 
 /// What a cube is made of apart from its scene.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,9 +62,9 @@ pub(super) fn separate(
         return Ok(unchanged(sigma));
     }
     if clipped == 0.0 {
-        let means = noisy.mean_axis(Axis(1)).expect("there are rows");
+        let means = noisy.mean_axis(Axis(1)).ok_or(Error::Empty { shape: dim.into() })?;
         let lines = means.mapv(f64::from);
-        let moments = Moments { second: gram(as_matrix(&noisy)), lines, rows };
+        let moments = Moments { second: gram(as_matrix(&noisy)?), lines, rows };
         let (refined, basis) = refine(&moments, &sigma)?;
         let weights = inverse(&refined);
         let basis = stripes::extend(&moments, basis, &weights)?;
@@ -87,7 +87,7 @@ pub(super) fn separate(
             Array2::from_shape_fn((bands, cols), |(b, c)| of(&found[b])[c])
         };
         let (lines, means) = (table(|band| &band.means), table(|band| &band.estimates));
-        let moments = Moments { second: gram(flat(&cube)), lines, rows };
+        let moments = Moments { second: gram(as_matrix(&cube)?), lines, rows };
         if options.stripes {
             let (inner, across) = refine(&moments, &sigma)?;
             let across = stripes::extend(&moments, across, &inverse(&inner))?;
@@ -118,7 +118,7 @@ pub(super) fn separate(
         floor(&mut sigma);
         let weights = inverse(&sigma);
         let next = Basis::of(moments.without(&offsets).view(), &weights, rows * cols)?;
-        let smoothed = smooth(flat(&cube), size, &next, &sigma, &weights)?;
+        let smoothed = smooth(as_matrix(&cube)?, size, &next, &sigma, &weights)?;
         basis = Some(next);
         let change = update(&mut estimate, smoothed, &bounds, &weights);
         iterations += 1;
@@ -126,14 +126,8 @@ pub(super) fn separate(
             break;
         }
     }
-    let cube = finish(name, cube.into_shape_with_order((bands, rows * cols)).expect("same"), dim)?;
+    let cube = finish(name, reshape(cube, (bands, rows * cols))?, dim)?;
     Ok(Separation { cube, stripes: offsets, sigma, clipped, iterations })
-}
-
-/// Returns a cube as bands x pixels.
-fn flat(cube: &Array3<f32>) -> ArrayView2<'_, f32> {
-    let (bands, rows, cols) = cube.dim();
-    cube.view().into_shape_with_order((bands, rows * cols)).expect("a new cube is contiguous")
 }
 
 /// Returns the difference between the largest and the least value of a band.

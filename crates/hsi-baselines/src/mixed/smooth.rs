@@ -5,6 +5,7 @@ use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Axis};
 
 use super::moments::Basis;
 use crate::Result;
+use crate::denoiser::{into_images, reshape};
 use crate::linalg::apply;
 use crate::shrink::{SureGrid, soft};
 use crate::wavelet::{Wavelet, WaveletTransform};
@@ -34,12 +35,12 @@ pub(crate) fn smooth(
     let analysis = &basis.vectors.t() * inverse;
     let images = apply(analysis.view(), matrix)?;
     let rank = images.nrows();
-    let images = images.into_shape_with_order((rank, size.0, size.1)).expect("the same number");
+    let images = into_images(images, size)?;
     let mut coefficients = transform.forward(images.view())?;
     drop(images);
     coefficients.axis_iter_mut(Axis(0)).into_par_iter().for_each(shrink);
     let images = transform.inverse(coefficients.view())?;
-    let images = images.into_shape_with_order((rank, size.0 * size.1)).expect("the same number");
+    let images = reshape(images, (rank, size.0 * size.1))?;
     let synthesis: Array2<f64> = &basis.vectors * &sigma.view().insert_axis(Axis(1));
     apply(synthesis.view(), images.view())
 }

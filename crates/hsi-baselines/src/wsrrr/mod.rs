@@ -147,7 +147,7 @@ impl Wsrrr {
     fn denoise_varying(&self, noisy: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         let noisy = noisy.as_standard_layout();
         self.regress(noisy.view(), |omega| {
-            let mut moments = gram(as_matrix(&noisy));
+            let mut moments = gram(as_matrix(&noisy)?);
             for ((i, j), value) in moments.indexed_iter_mut() {
                 *value /= omega[i] * omega[j];
             }
@@ -259,7 +259,7 @@ impl Wsrrr {
         let images = transform.inverse(components.view())?;
         let images = CowArray::from(images.mapv(|x| x.into() as f32));
         let scale = ndarray::aview1(&omega).insert_axis(Axis(1));
-        finish(Self::NAME, apply((&spectra * &scale).view(), as_matrix(&images))?, noisy.dim())
+        finish(Self::NAME, apply((&spectra * &scale).view(), as_matrix(&images)?)?, noisy.dim())
     }
 }
 
