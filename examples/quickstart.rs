@@ -15,7 +15,7 @@ use hsi_baselines::{MedianFilter, by_name};
 use hsi_examples::app::Invocation;
 use hsi_examples::output::{self, SamplePictures, print_line};
 use hsi_examples::progress::Bar;
-use hsi_examples::quick::{BANDS, Budget, QuickTask, SIDE, TEST_SCENES};
+use hsi_examples::quick::{BANDS, QuickTask, SIDE, TEST_SCENES};
 use hsi_examples::training;
 use hsi_train::memory::CountingAllocator;
 use hsi_train::{Estimator, Method, Protocol, Report, evaluate};
@@ -25,7 +25,8 @@ use serde_json::json;
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 const SEED: u64 = 42;
-const BUDGET: Budget = Budget { pretraining: 4, adaptation: 6 };
+const PRETRAINING_EPOCHS: usize = 4;
+const ADAPTATION_EPOCHS: usize = 6;
 const SAVE_DIR: &str = "runs/quickstart";
 /// The classical method that scores best on this noise.
 const CLASSICAL: &str = "auto";
@@ -45,12 +46,12 @@ fn quickstart(_: Arguments, invocation: Invocation) -> Result<()> {
     let task = QuickTask::new(SEED)?;
     let methods = [Method::Full, Method::Lora];
     let settings = json!({ "models": methods.map(QuickTask::model),
-        "loop": task.loop_config(BUDGET.adaptation), "pretraining_epochs": BUDGET.pretraining });
+        "loop": task.loop_config(ADAPTATION_EPOCHS), "pretraining_epochs": PRETRAINING_EPOCHS });
     output::begin(save_dir, &invocation, &settings)?;
 
     // An encoder that has seen clean scenes, with some of their patches hidden.
     let mut bar = Bar::new();
-    let pretrained = task.pretrain(BUDGET.pretraining, |progress| bar.training(progress))?;
+    let pretrained = task.pretrain(PRETRAINING_EPOCHS, |progress| bar.training(progress))?;
     print_line(&format!("encoder pretrained for {:.0} s", pretrained.seconds));
 
     // Adapted to denoising: all of it trained, and by low-rank adapters over frozen weights.
@@ -61,7 +62,7 @@ fn quickstart(_: Arguments, invocation: Invocation) -> Result<()> {
         let model = task.adapt(
             &QuickTask::model(method),
             Some(&pretrained),
-            BUDGET.adaptation,
+            ADAPTATION_EPOCHS,
             Some(&curves),
             |progress| bar.training(progress),
         )?;

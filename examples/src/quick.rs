@@ -39,15 +39,6 @@ pub struct QuickTask {
     seed: u64,
 }
 
-/// Epochs of the stages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    /// Of pretraining.
-    pub pretraining: usize,
-    /// Of each adaptation.
-    pub adaptation: usize,
-}
-
 /// The weights of a pretrained encoder under the names of the whole model, and what they cost.
 pub struct Pretrained {
     tensors: Vec<(String, Tensor)>,

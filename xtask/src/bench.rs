@@ -27,48 +27,28 @@ struct Benchmark {
     settings: &'static [&'static str],
 }
 
+/// The command that builds or runs an example of a package.
+macro_rules! example {
+    ($verb:literal, $package:literal, $example:literal) => {
+        &["cargo", $verb, "--release", "-q", "-p", $package, "--example", $example]
+    };
+}
+
 /// All benchmarks. Later work adds its own here.
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "grad-ops",
         title: "Operations of grad-ops against PyTorch on the CPU",
-        prepare: &[
-            "cargo",
-            "build",
-            "--release",
-            "-q",
-            "-p",
-            "grad-ops",
-            "--example",
-            "grad_ops_bench",
-        ],
-        ours: &["cargo", "run", "--release", "-q", "-p", "grad-ops", "--example", "grad_ops_bench"],
+        prepare: example!("build", "grad-ops", "grad_ops_bench"),
+        ours: example!("run", "grad-ops", "grad_ops_bench"),
         peer: &["python3", "crates/grad-ops/benches/peer_torch.py"],
         settings: &["both sides: warm, median over repetitions in one process, CPU"],
     },
     Benchmark {
         name: "quant-nf4",
         title: "4-bit weights and 8-bit AdamW against bitsandbytes on the CPU",
-        prepare: &[
-            "cargo",
-            "build",
-            "--release",
-            "-q",
-            "-p",
-            "quant-nf4",
-            "--example",
-            "quant_nf4_bench",
-        ],
-        ours: &[
-            "cargo",
-            "run",
-            "--release",
-            "-q",
-            "-p",
-            "quant-nf4",
-            "--example",
-            "quant_nf4_bench",
-        ],
+        prepare: example!("build", "quant-nf4", "quant_nf4_bench"),
+        ours: example!("run", "quant-nf4", "quant_nf4_bench"),
         peer: &["python3", "crates/quant-nf4/benches/peer_bitsandbytes.py"],
         settings: &[
             "NF4, blocks of 64, double quantisation; AdamW over 12 million parameters",
@@ -78,17 +58,8 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "formats",
         title: "Conversion ENVI to GeoTIFF to HDF5 against spectral, rasterio and h5py",
-        prepare: &[
-            "cargo",
-            "build",
-            "--release",
-            "-q",
-            "-p",
-            "hsi-data",
-            "--example",
-            "hsi_data_bench",
-        ],
-        ours: &["cargo", "run", "--release", "-q", "-p", "hsi-data", "--example", "hsi_data_bench"],
+        prepare: example!("build", "hsi-data", "hsi_data_bench"),
+        ours: example!("run", "hsi-data", "hsi_data_bench"),
         peer: &["python3", "crates/hsi-data/benches/peer_python.py"],
         settings: &[
             "ENVI bsq; GeoTIFF in tiles of 256 x 256 a band, deflate 6 with predictor 2; HDF5 in \
@@ -101,26 +72,8 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "spectralift",
         title: "Training of the spectral network against PyTorch on the CPU",
-        prepare: &[
-            "cargo",
-            "build",
-            "--release",
-            "-q",
-            "-p",
-            "spectralift",
-            "--example",
-            "spectralift_bench",
-        ],
-        ours: &[
-            "cargo",
-            "run",
-            "--release",
-            "-q",
-            "-p",
-            "spectralift",
-            "--example",
-            "spectralift_bench",
-        ],
+        prepare: example!("build", "spectralift", "spectralift_bench"),
+        ours: example!("run", "spectralift", "spectralift_bench"),
         peer: &["python3", "crates/spectralift/benches/peer_torch.py"],
         settings: &[
             "shape: pixels x multispectral bands x hidden features x bands",
@@ -130,26 +83,8 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark {
         name: "hsi-baselines",
         title: "Classical denoisers against HyDe on a cube of 202 bands and 128 x 128 pixels",
-        prepare: &[
-            "cargo",
-            "build",
-            "--release",
-            "-q",
-            "-p",
-            "hsi-baselines",
-            "--example",
-            "hsi_baselines_bench",
-        ],
-        ours: &[
-            "cargo",
-            "run",
-            "--release",
-            "-q",
-            "-p",
-            "hsi-baselines",
-            "--example",
-            "hsi_baselines_bench",
-        ],
+        prepare: example!("build", "hsi-baselines", "hsi_baselines_bench"),
+        ours: example!("run", "hsi-baselines", "hsi_baselines_bench"),
         peer: &["python3", "crates/hsi-baselines/benches/peer_hyde.py"],
         settings: &[
             "ours: the corrected variants, median of 3 runs after one that does not count",

@@ -18,13 +18,13 @@ use crate::params::ParamStore;
 
 /// A weight that is kept in another form than one number an element.
 #[derive(Debug, Clone)]
-pub struct PackedEntry {
+pub(crate) struct PackedEntry {
     /// The stored tensors, and how many elements of the model each stands for.
-    pub parts: Vec<Parameter>,
+    pub(crate) parts: Vec<Parameter>,
     /// The tensors that a file holds for it.
-    pub file: Vec<(String, Tensor)>,
+    pub(crate) file: Vec<(String, Tensor)>,
     /// The layer that it is the weight of.
-    pub layer: Arc<dyn LinearLayer>,
+    pub(crate) layer: Arc<dyn LinearLayer>,
 }
 
 /// The factory below the adapters, and what it has packed.

@@ -28,7 +28,6 @@ pub use checkpoint::{Checkpoint, Checkpoints, Restored, Resumed};
 pub use config::{Schedule, TrainConfig};
 pub use error::{Error, Result};
 pub use evaluate::{Estimator, Evaluated, check_scorable, evaluate};
-pub use frozen::PackedEntry;
 pub use hooks::{Control, Hooks, NoHooks, Progress};
 pub use memory::MemoryParts;
 pub use merge::{Form, MergedWeights, QuantError, merge};

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use hsi_train::{Estimator, Method, ParamStore, Row, evaluate};
 use serde::Serialize;
 
-use crate::quick::{Budget, QuickTask};
+use crate::quick::{Adapted, QuickTask};
 
 /// Settings of the comparison of methods.
 #[derive(Debug, Clone, Args)]
@@ -43,22 +43,20 @@ pub fn methods_compared(
     args: &MethodsArgs,
     mut done: impl FnMut(&MethodScore),
 ) -> Result<(Vec<MethodScore>, Table)> {
-    let budget =
-        Budget { pretraining: args.pretraining_epochs, adaptation: args.adaptation_epochs };
     let mut scores = Vec::new();
     for &seed in &args.seeds {
         let task = QuickTask::new(seed)?;
-        let pretrained = task.pretrain(budget.pretraining, |_| ())?;
+        let pretrained = task.pretrain(args.pretraining_epochs, |_| ())?;
         for method in Method::ALL {
             let config = QuickTask::model(method);
             let adapted =
-                task.adapt(&config, Some(&pretrained), budget.adaptation, None, |_| ())?;
+                task.adapt(&config, Some(&pretrained), args.adaptation_epochs, None, |_| ())?;
             let mut keep = |method: String, row: Row| {
                 let score = MethodScore { method, seed, row };
                 done(&score);
                 scores.push(score);
             };
-            let score = |adapted: &crate::quick::Adapted| -> Result<Option<Row>> {
+            let score = |adapted: &Adapted| -> Result<Option<Row>> {
                 let estimators = [Estimator::Model(&adapted.restorer, method.to_string())];
                 let rows =
                     evaluate(task.test.as_ref(), &task.degradation, &estimators, &mut |_| Ok(()))?;
