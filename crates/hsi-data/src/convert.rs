@@ -13,8 +13,9 @@ use crate::meta::{CubeMeta, SampleType};
 use crate::samples::{Element, Samples, stored_value, with_dtype, with_samples};
 use crate::stream::rows_at_a_time;
 
-/// Blocks that are read ahead of the writer.
-const AHEAD: usize = 1;
+/// Bytes of a block up to which one is read ahead of the writer. Larger ones, of files with large
+/// chunks, are read when they are needed: packing and unpacking use all cores by themselves.
+const READ_AHEAD: usize = 32 << 20;
 
 /// How samples are scaled on their way.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,7 +63,7 @@ pub struct Converted {
 }
 
 /// Converts a cube file, with its wavelengths, geo tags and other metadata. Some ten megabytes of
-/// samples are held at a time, or one row of the chunks of a file. The result appears whole or not
+/// samples are held at a time, or a few rows of the chunks of a file. The result appears whole or not
 /// at all.
 ///
 /// # Errors
@@ -105,29 +106,36 @@ pub fn convert(
     // Rows of this many are whole chunks on either side.
     let row_bytes = shape[0].saturating_mul(shape[2]).saturating_mul(reader.dtype().size());
     let step = rows_at_a_time(row_bytes, [reader.block_rows(), writer.block_rows()], rows.len());
-    std::thread::scope(|scope| {
-        let (send, receive) = sync_channel(AHEAD);
-        let (reader, bands) = (&*reader, &bands);
-        let rows = rows.clone();
-        scope.spawn(move || {
-            for start in rows.clone().step_by(step) {
-                let block = start..(start + step).min(rows.end);
-                let samples = reader.read_samples(bands, block, cols.clone());
-                let failed = samples.is_err();
-                if send.send(samples).is_err() || failed {
-                    return;
+    let read = |start: usize| {
+        let block = start..(start + step).min(rows.end);
+        reader.read_samples(&bands, block, cols.clone())
+    };
+    let mut write = |samples: Result<Samples>| {
+        let samples = change.apply(samples?).map_err(|count| Error::NanToInteger {
+            path: output.to_path_buf(),
+            count,
+            dtype,
+        })?;
+        writer.write_samples(samples)
+    };
+    let mut starts = rows.clone().step_by(step);
+    if step.saturating_mul(row_bytes) > READ_AHEAD {
+        starts.try_for_each(|start| write(read(start)))?;
+    } else {
+        std::thread::scope(|scope| {
+            let (send, receive) = sync_channel(1);
+            scope.spawn(move || {
+                for start in starts {
+                    let samples = read(start);
+                    let failed = samples.is_err();
+                    if send.send(samples).is_err() || failed {
+                        return;
+                    }
                 }
-            }
-        });
-        receive.into_iter().try_for_each(|samples| {
-            let samples = change.apply(samples?).map_err(|count| Error::NanToInteger {
-                path: output.to_path_buf(),
-                count,
-                dtype,
-            })?;
-            writer.write_samples(samples)
-        })
-    })?;
+            });
+            receive.into_iter().try_for_each(&mut write)
+        })?;
+    }
     writer.finish()?;
     Ok(Converted { shape, dtype })
 }
