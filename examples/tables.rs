@@ -10,8 +10,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Parser, ValueEnum};
+use hsi_data::DataSpec;
 use hsi_examples::app::Invocation;
-use hsi_examples::data::DataArgs;
+use hsi_examples::data::{CutArgs, DataArgs};
 use hsi_examples::output::{self, print_error, print_line};
 use hsi_examples::progress::Bar;
 use hsi_examples::tables::{
@@ -28,7 +29,6 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// Measures a table of the published study, and prints the published figures beside it.
 #[derive(Debug, Parser)]
 #[command(name = "tables", args_override_self = true)]
-#[command(mut_arg("data", |arg| arg.required(false)))]
 struct Arguments {
     /// 7.1: parameters, bytes and memory of the four methods; 7.2 and 7.3: quality on --data beside
     /// the figures for HySpecNet-11k and for EnMAP; methods: the four methods on the task of
@@ -39,8 +39,14 @@ struct Arguments {
     adaptation: AdaptationArgs,
     #[command(flatten)]
     methods: MethodsArgs,
+    /// HySpecNet folder, folder of cubes, one cube file, or `synthetic[:N]`, for tables 7.2 and 7.3
+    #[arg(long, help_heading = "Data")]
+    data: Option<DataSpec>,
     #[command(flatten)]
-    data: Option<DataArgs>,
+    cut: CutArgs,
+    /// Seed of split, noise and synthetic scenes
+    #[arg(long, default_value_t = 42, help_heading = "Data")]
+    seed: u64,
     #[command(flatten)]
     denoising: DenoisingArgs,
     /// Where run.json, metrics.json and table.md go [default: runs/tables/<table>]
@@ -88,13 +94,14 @@ fn tables(args: Arguments, invocation: Invocation) -> Result<()> {
     let save_dir = args.save_dir.unwrap_or_else(|| PathBuf::from("runs/tables").join(name));
     let begin = |settings: serde_json::Value| output::begin(&save_dir, &invocation, &settings);
     let denoising = |number| -> Result<_> {
-        let Some(data) = &args.data else {
+        let Some(data) = args.data.clone() else {
             bail!("table {name} is measured on data: --data names it");
         };
+        let data = DataArgs { data, cut: args.cut.clone(), seed: args.seed };
         begin(json!({ "data": data.data.to_string() }))?;
         let mut bar = Bar::new();
         let mut progress = |done, total| bar.show("scored", done, total);
-        let (report, table) = denoising_scores(number, data, &args.denoising, &mut progress)?;
+        let (report, table) = denoising_scores(number, &data, &args.denoising, &mut progress)?;
         Ok((json!(report), table))
     };
     let (metrics, table) = match args.table {

@@ -18,6 +18,18 @@ pub struct DataArgs {
     /// HySpecNet folder, folder of cubes, one cube file, or `synthetic[:N]`
     #[arg(long)]
     pub data: DataSpec,
+    /// How they are cut.
+    #[command(flatten)]
+    pub cut: CutArgs,
+    /// Seed of splits, noise, initialisation, order and synthetic scenes
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+}
+
+/// How cubes are read and cut into samples.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub struct CutArgs {
     /// Side of a sample in pixels [default: whole HySpecNet patches; of cubes their shortest side,
     /// at most 128; 64 for synthetic scenes]
     #[arg(long, value_name = "PIXELS")]
@@ -35,9 +47,6 @@ pub struct DataArgs {
     /// How cube files are read.
     #[command(flatten, next_help_heading = "Data")]
     pub file: FileArgs,
-    /// Seed of splits, noise, initialisation, order and synthetic scenes
-    #[arg(long, default_value_t = 42)]
-    pub seed: u64,
 }
 
 fn band_selection(text: &str) -> Result<BandSelection, String> {
@@ -56,15 +65,15 @@ impl DataArgs {
     /// When there is no data, or it cannot be read or cut.
     pub fn open(&self) -> Result<Arc<dyn Dataset>> {
         let options = DatasetOptions {
-            patch_size: self.image_size,
-            stride: self.stride,
-            bands: self.bands,
+            patch_size: self.cut.image_size,
+            stride: self.cut.stride,
+            bands: self.cut.bands,
             seed: self.seed,
-            axes: self.file.axes.unwrap_or_default(),
-            nodata: self.file.nodata,
-            variable: self.file.variable.clone(),
-            reshape: self.file.reshape,
-            band_selection: self.band_selection,
+            axes: self.cut.file.axes.unwrap_or_default(),
+            nodata: self.cut.file.nodata,
+            variable: self.cut.file.variable.clone(),
+            reshape: self.cut.file.reshape,
+            band_selection: self.cut.band_selection,
         };
         self.data.open(&options).with_context(|| format!("`{}`", self.data))
     }

@@ -78,6 +78,12 @@ pub fn adaptation_costs(
     args: &AdaptationArgs,
     mut done: impl FnMut(Method),
 ) -> Result<(Vec<AdaptationCost>, Table)> {
+    for (name, value) in [("steps", args.steps), ("batch-size", args.batch_size)] {
+        if value == 0 {
+            let (expected, got) = ("at least 1".to_owned(), "0".to_owned());
+            return Err(hsi_train::Error::Setting { name, expected, got }.into());
+        }
+    }
     let mut costs = Vec::new();
     for method in Method::ALL {
         costs.push(cost(args, method)?);

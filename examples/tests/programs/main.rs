@@ -1,5 +1,6 @@
 //! The programs, run as a user runs them.
 
+mod adapters;
 mod bad_checkpoints;
 mod bad_input;
 mod configuration;
