@@ -1,7 +1,10 @@
 //! ENVI files: SPy's, our own, and such as should be refused.
+//!
+//! What SPy reads of our own is checked by `tests/data/check_envi.py`, by hand, on the files that
+//! `WRITE_ENVI` names a folder for.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hsi_data::{
     Axes, Compression, Cube, CubeMeta, Error, Extra, Format, GeoTags, OpenOptions, Result,
@@ -20,6 +23,7 @@ fn expected(dtype: SampleType) -> Array3<f32> {
 #[test]
 fn files_of_spy_are_read_and_written_again() -> Result<()> {
     let folder = TempDir::new().expect("temporary folder");
+    let kept = std::env::var_os("WRITE_ENVI").map(PathBuf::from);
     let mut count = 0;
     for name in names_in("envi", ".img") {
         if name == "complex.img" {
@@ -50,6 +54,9 @@ fn files_of_spy_are_read_and_written_again() -> Result<()> {
 
         let out = folder.path().join("out.img");
         save(&cube, &out, &SaveOptions::default())?;
+        if let Some(kept) = &kept {
+            save(&cube, kept.join(&name), &SaveOptions::default())?;
+        }
         let again = open(&out, &OpenOptions::default())?;
         assert_eq!(again.view(), cube.view(), "{name}");
         let strip = |meta: &CubeMeta| {
