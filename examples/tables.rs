@@ -87,7 +87,7 @@ fn main() -> ExitCode {
 /// Why measured memory is not the published one.
 const MEMORY_NOTE: &str = "published memory is that of a GPU, with larger batches and the framework's \
 caches; here it is the heap of one process, in parts. Activations are the largest part of every \
-method; adapters keep inputs and outputs of their own.";
+method; adapters keep the outputs of the layers below them.";
 
 fn tables(args: Arguments, invocation: Invocation) -> Result<()> {
     let name = args.table.name();

@@ -10,6 +10,7 @@ use crate::attention::{Sizes, sizes};
 use crate::conv_transpose2x2::ConvTranspose;
 use crate::conv3x3::Conv;
 use crate::linear::Linear;
+use crate::low_rank_add::LowRankAdd;
 use crate::max_pool::MaxPool;
 use crate::packed::Sizes as PackedSizes;
 use crate::upsample::{Axis, Upsample};
@@ -41,6 +42,26 @@ pub fn packed_linear(
     PackedSizes::new(xs, weight, bias)?;
     let dense = weight.dense()?.to_device(xs.device())?.to_dtype(xs.dtype())?;
     linear(xs, &dense, bias)
+}
+
+/// See [`low_rank_add`](crate::low_rank_add).
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn low_rank_add(base: &Tensor, h: &Tensor, weight: &Tensor, slices: &[bool]) -> Result<Tensor> {
+    let LowRankAdd { features, rank, .. } = LowRankAdd::new(base, h, weight, slices)?;
+    let mut all = Vec::with_capacity(slices.len());
+    let mut index = 0;
+    for (slice, &on) in slices.iter().enumerate() {
+        let mut ys = base.narrow(D::Minus1, slice * features, features)?;
+        if on {
+            let h = h.narrow(D::Minus1, index * rank, rank)?.contiguous()?;
+            ys = (ys + linear(&h, &weight.narrow(0, index * features, features)?, None)?)?;
+            index += 1;
+        }
+        all.push(ys);
+    }
+    Ok(Tensor::cat(&all, D::Minus1)?)
 }
 
 /// See [`relu`](crate::relu).

@@ -19,6 +19,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 /// One test: the counters are those of the whole process.
 #[test]
 fn the_parts_add_up_to_the_counted_peak() -> Result<()> {
+    let mut peaks = Vec::new();
     for (method, accumulation) in [
         (Method::Full, 2),
         (Method::Full, 1),
@@ -57,7 +58,7 @@ fn the_parts_add_up_to_the_counted_peak() -> Result<()> {
         let trainable = params.count().trainable;
         let objective = Denoising::new(&model);
         let train_config = TrainConfig {
-            batch_size: 4,
+            batch_size: 2,
             gradient_accumulation_steps: accumulation,
             num_epochs: 1,
             num_workers: 1,
@@ -74,6 +75,9 @@ fn the_parts_add_up_to_the_counted_peak() -> Result<()> {
         assert!(memory.activations > 0);
         let (sum, counted) = (memory.sum() as f64, memory.counted_peak as f64);
         assert!((sum / counted - 1.0).abs() < 0.1, "{method} {accumulation}: {memory:?}");
+        peaks.push(memory.counted_peak);
     }
+    let [_, full, frozen, lora, qlora] = peaks[..] else { panic!("a peak for each method") };
+    assert!(full > lora && lora >= qlora && qlora > frozen, "{peaks:?}");
     Ok(())
 }

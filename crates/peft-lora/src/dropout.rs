@@ -8,7 +8,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
-use crate::{Moment, Result};
+use crate::Moment;
 
 /// Elements that are treated in one go; even, because two share a word.
 const PIECE: usize = 1 << 12;
@@ -30,20 +30,15 @@ impl Dropout {
         Self { probability, layer: mix(mix(seed) ^ fnv1a(path)), moment }
     }
 
-    /// Sets elements to zero and scales the others, so that the mean stays.
-    pub(crate) fn apply(&self, xs: &Tensor) -> Result<Tensor> {
-        let mask = Mask::new(self.probability, mix(self.layer ^ mix(self.moment.get())));
-        if xs.device().is_cpu() && matches!(xs.dtype(), DType::F32 | DType::F64) {
-            return Ok(xs.contiguous()?.apply_op1(mask)?);
-        }
-        let factors = mask.tensor(xs.shape())?.to_dtype(xs.dtype())?.to_device(xs.device())?;
-        Ok((xs * factors)?)
+    /// The mask of the present moment.
+    pub(crate) fn mask(&self) -> Mask {
+        Mask::new(self.probability, mix(self.layer ^ mix(self.moment.get())))
     }
 }
 
 /// What element is dropped.
 #[derive(Debug, Clone, Copy)]
-struct Mask {
+pub(crate) struct Mask {
     key: u64,
     /// An element is dropped if its 32 bits are a number below this.
     threshold: u32,
@@ -55,6 +50,15 @@ impl Mask {
     fn new(probability: f64, key: u64) -> Self {
         let threshold = (probability * 2f64.powi(32)).round().min(f64::from(u32::MAX)) as u32;
         Self { key, threshold, scale: 1.0 / (1.0 - probability) }
+    }
+
+    /// Sets elements to zero and scales the others, so that the mean stays.
+    pub(crate) fn apply(&self, xs: &Tensor) -> candle_core::Result<Tensor> {
+        if xs.device().is_cpu() && matches!(xs.dtype(), DType::F32 | DType::F64) {
+            return xs.contiguous()?.apply_op1(*self);
+        }
+        let factors = self.tensor(xs.shape())?.to_dtype(xs.dtype())?.to_device(xs.device())?;
+        xs * factors
     }
 
     /// Multiplies `xs` by the factors of the elements from `start` on, which is even.

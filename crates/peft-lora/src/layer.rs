@@ -5,13 +5,11 @@ use std::sync::Arc;
 use candle_core::{Tensor, Var};
 use candle_nn::init::ZERO;
 use candle_nn::{Init, VarBuilder};
-use grad_ops::{LinearLayer, Parameter, linear};
+use grad_ops::{LinearLayer, Parameter, linear, recompute};
 
-use crate::dropout::Dropout;
+use crate::dropout::{Dropout, Mask};
 use crate::names::{MAGNITUDE, pair_names};
-use crate::{
-    Error, LayerAdapter, LoraConfig, Merged, Moment, Pair, Result, Target, dora, low_rank,
-};
+use crate::{Error, LayerAdapter, LoraConfig, Merged, Moment, Pair, Result, Target, dora};
 
 /// A linear layer with a low-rank adapter.
 ///
@@ -20,7 +18,8 @@ use crate::{
 /// ```
 ///
 /// A split layer has a pair `A`, `B` for each slice of the outputs that is adapted; the inputs of
-/// all pairs are dropped by one mask. With DoRA see [`LoraConfig::use_dora`]; the norms of the
+/// all pairs are dropped by one mask. For the backward pass the layer keeps its input, the output
+/// of the base and `A · dropout(x)`; dropped inputs are computed again. With DoRA see [`LoraConfig::use_dora`]; the norms of the
 /// adapted weight are constants for the gradient, as in HF peft.
 #[derive(Debug)]
 pub struct LoraLinear {
@@ -120,15 +119,29 @@ impl LoraLinear {
     }
 
     fn forward(&self, xs: &Tensor, train: bool) -> Result<Tensor> {
-        let dropped = match &self.dropout {
-            Some(dropout) if train => Some(dropout.apply(xs)?),
-            _ => None,
-        };
+        let mask = self.dropout.as_ref().filter(|_| train).map(Dropout::mask);
+        match (self.adapter.magnitude(), mask) {
+            (None, None) => self.adapter.add(&self.base.forward_t(xs, train)?, xs),
+            (None, Some(mask)) => {
+                // The dropped inputs are not kept: the backward pass computes them again.
+                let dropped = move |xs: &Tensor, a: &Tensor| linear(&mask.apply(xs)?, a, None);
+                let h = recompute(xs, &self.adapter.stacked_a()?, dropped)?;
+                self.adapter.add_product(&self.base.forward_t(xs, train)?, &h)
+            }
+            (Some(magnitude), mask) => self.forward_dora(magnitude, mask, xs, train),
+        }
+    }
+
+    /// As in peft, the part that the magnitudes change sees the dropped inputs.
+    fn forward_dora(
+        &self,
+        magnitude: &Tensor,
+        mask: Option<Mask>,
+        xs: &Tensor,
+        train: bool,
+    ) -> Result<Tensor> {
+        let dropped = mask.map(|mask| mask.apply(xs)).transpose()?;
         let inputs = dropped.as_ref().unwrap_or(xs);
-        let Some(magnitude) = self.adapter.magnitude() else {
-            return self.add_pairs(&self.base.forward_t(xs, train)?, inputs);
-        };
-        // As in peft, the part that the magnitudes change sees the dropped inputs.
         let bias = self.base.bias();
         let linear = self.base.forward_t(inputs, train)?;
         let linear = match &bias {
@@ -136,26 +149,12 @@ impl LoraLinear {
             None => linear,
         };
         let scale = (magnitude / dora::norms(&self.adapter, &self.base.weight()?)?)?;
-        let adapted = self.add_pairs(&linear, inputs)?.broadcast_mul(&scale)?;
+        let adapted = self.adapter.add(&linear, inputs)?.broadcast_mul(&scale)?;
         Ok(match (&dropped, &bias) {
             (Some(_), _) => ((self.base.forward_t(xs, train)? - linear)? + adapted)?,
             (None, Some(bias)) => adapted.broadcast_add(bias)?,
             (None, None) => adapted,
         })
-    }
-
-    /// Adds what the pairs make of `xs` to `ys`.
-    fn add_pairs(&self, ys: &Tensor, xs: &Tensor) -> Result<Tensor> {
-        let pairs = self.adapter.pairs();
-        let scale = self.adapter.scale();
-        let bs = pairs.iter().map(|pair| Ok((&pair.b * scale)?)).collect::<Result<Vec<_>>>()?;
-        let h = if let [pair] = pairs {
-            linear(xs, &pair.a, None)?
-        } else {
-            let all: Vec<_> = pairs.iter().map(|pair| &pair.a).collect();
-            linear(xs, &Tensor::cat(&all, 0)?, None)?
-        };
-        low_rank::add(ys, &h, &bs, self.adapter.form())
     }
 }
 

@@ -1,37 +1,45 @@
-//! Adding the products of low rank to the output of a layer.
+//! What an adapter without magnitudes adds to the output of its layer.
 
-use candle_core::{D, Tensor};
+use candle_core::Tensor;
+use grad_ops::{linear, low_rank_add};
 
-use crate::{Form, Result};
+use crate::{Form, LayerAdapter, Result};
 
-/// Returns `base` with `h · Bᵀ` added to the slices that are adapted.
-///
-/// # Shapes
-/// - `base` and output: `(.., slices * outputs)`
-/// - `h`: `(.., adapted * r)`, the adapted slices one after the other
-/// - `bs`: `(outputs, r)` each, scaled
-pub(crate) fn add(base: &Tensor, h: &Tensor, bs: &[Tensor], form: &Form) -> Result<Tensor> {
-    composed(base, h, bs, form)
+impl LayerAdapter {
+    /// Returns `ys + scale · B · A · xs`.
+    ///
+    /// # Shapes
+    /// - `ys` and output: `(.., out_features)`
+    /// - `xs`: `(.., in_features)`
+    pub(crate) fn add(&self, ys: &Tensor, xs: &Tensor) -> Result<Tensor> {
+        self.add_product(ys, &linear(xs, &self.stacked_a()?, None)?)
+    }
+
+    /// Returns `ys + scale · B · h`.
+    ///
+    /// # Shapes
+    /// - `ys` and output: `(.., out_features)`
+    /// - `h`: `(.., pairs * r)`, the products with [`Self::stacked_a`]
+    pub(crate) fn add_product(&self, ys: &Tensor, h: &Tensor) -> Result<Tensor> {
+        let b = (stacked(self.pairs().iter().map(|pair| &pair.b))? * self.scale())?;
+        let plain = [true];
+        let slices = match self.form() {
+            Form::Plain => &plain[..],
+            Form::Split { parts } => parts,
+        };
+        Ok(low_rank_add(ys, h, &b, slices)?)
+    }
+
+    /// The matrices `A` of all pairs, one below the other: `(pairs * r, in_features)`.
+    pub(crate) fn stacked_a(&self) -> Result<Tensor> {
+        stacked(self.pairs().iter().map(|pair| &pair.a))
+    }
 }
 
-/// Put together from operations of `grad-ops` and candle.
-pub(crate) fn composed(base: &Tensor, h: &Tensor, bs: &[Tensor], form: &Form) -> Result<Tensor> {
-    let Form::Split { parts } = form else {
-        return Ok((base + grad_ops::linear(h, &bs[0], None)?)?);
-    };
-    let (outputs, r) = bs[0].dims2()?;
-    let mut pairs = bs.iter().enumerate();
-    let mut slices = Vec::with_capacity(parts.len());
-    for (slice, &adapted) in parts.iter().enumerate() {
-        let base = base.narrow(D::Minus1, slice * outputs, outputs)?;
-        let pair = if adapted { pairs.next() } else { None };
-        slices.push(match pair {
-            Some((index, b)) => {
-                let h = h.narrow(D::Minus1, index * r, r)?;
-                (base + grad_ops::linear(&h, b, None)?)?
-            }
-            None => base,
-        });
-    }
-    Ok(Tensor::cat(&slices, D::Minus1)?)
+fn stacked<'a>(parts: impl Iterator<Item = &'a Tensor>) -> Result<Tensor> {
+    let parts: Vec<_> = parts.collect();
+    Ok(match *parts {
+        [one] => one.clone(),
+        _ => Tensor::cat(&parts, 0)?,
+    })
 }

@@ -60,6 +60,30 @@ fn packed_linear(rows: &[usize], inner: usize, out: usize, bias: bool) -> Case {
     )
 }
 
+fn low_rank_add(rows: &[usize], slices: &'static [bool], features: usize, rank: usize) -> Case {
+    let on = slices.iter().filter(|&&on| on).count();
+    let base = [rows, &[slices.len() * features]].concat();
+    let h = [rows, &[on * rank]].concat();
+    case(
+        &format!("low_rank_add {slices:?}"),
+        &[&base, &h, &[on * features, rank]],
+        move |args| grad_ops::low_rank_add(&args[0], &args[1], &args[2], slices),
+        move |args| composed::low_rank_add(&args[0], &args[1], &args[2], slices),
+    )
+}
+
+/// A function that keeps an inner value: an affine map of a rectified input.
+fn recompute(rows: &[usize], inner: usize, out: usize) -> Case {
+    let f = |xs: &Tensor, weight: &Tensor| grad_ops::linear(&grad_ops::relu(xs)?, weight, None);
+    let xs = [rows, &[inner]].concat();
+    case(
+        "recompute",
+        &[&xs, &[out, inner]],
+        move |args| grad_ops::recompute(&args[0], &args[1], f),
+        move |args| f(&args[0], &args[1]),
+    )
+}
+
 fn layer_norm(xs: &[usize]) -> Case {
     let width = xs[xs.len() - 1];
     case(
@@ -148,6 +172,11 @@ pub(crate) fn small() -> Vec<Case> {
         packed_linear(&[3, 5], 7, 4, true),
         packed_linear(&[2], 1, 1, false),
         packed_linear(&[], 5, 19, true),
+        low_rank_add(&[2, 3], &[true, false, true], 4, 2),
+        low_rank_add(&[3], &[true], 5, 1),
+        low_rank_add(&[], &[false, true], 1, 3),
+        recompute(&[2, 3], 4, 5),
+        recompute(&[], 3, 1),
         layer_norm(&[2, 3, 7]),
         layer_norm(&[35]),
         layer_norm(&[3, 2]),
@@ -188,6 +217,8 @@ pub(crate) fn large() -> Vec<Case> {
         packed_linear(&[2, 301], 70, 150, true),
         packed_linear(&[3], 600, 530, false),
         packed_linear(&[9], 530, 600, true),
+        low_rank_add(&[2, 550], &[true, true, false], 70, 9),
+        recompute(&[700], 65, 30),
         layer_norm(&[2, 301, 65]),
         attention(1, 301, 2, 16),
         attention(2, 70, 3, 5),

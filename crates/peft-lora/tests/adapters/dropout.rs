@@ -111,6 +111,35 @@ fn gradient_goes_through_the_same_mask() {
 }
 
 #[test]
+fn pairs_get_the_gradients_of_dropped_inputs() {
+    let (target, moment) = (Target::split("b", [true, false]), Moment::new());
+    let config = LoraConfig { r: 3, alpha: 6.0, dropout: 0.5, ..LoraConfig::rank(1) };
+    let shapes = [("a.b.lora_A.0", vec![3, SIZE]), ("a.b.lora_B.0", vec![5, 3])];
+    let vars = shapes.map(|(name, shape)| (name, Var::from_tensor(&normal(&shape, 8)).unwrap()));
+    let tensors = vars.iter().map(|(name, var)| ((*name).to_owned(), var.as_tensor().clone()));
+    let vb = Store::holding(&tensors.collect()).builder(DType::F64).pp("a.b");
+    let base = std::sync::Arc::new(grad_ops::Linear::new(normal(&[10, SIZE], 9), None));
+    let layer = LoraLinear::load(base, &config, &target, 7, &moment, vb).unwrap();
+    let xs = normal(&[70, SIZE], 3);
+    let weights = normal(&[70, 10], 4);
+    let ys = layer.forward_t(&xs, true).unwrap();
+    let grads = (ys * &weights).unwrap().sum_all().unwrap().backward().unwrap();
+
+    let plain = probe(0.5, 7, "a.b", &moment, &Target::plain("b"));
+    let dropped = (plain.forward_t(&xs, true).unwrap() - &xs).unwrap();
+    let dys = (weights.narrow(1, 0, 5).unwrap().contiguous().unwrap() * 2.0).unwrap();
+    let [a, b] = vars.each_ref().map(|(_, var)| var.as_detached_tensor());
+    let h = dropped.matmul(&a.t().unwrap()).unwrap();
+    let expected = [
+        dys.matmul(&b).unwrap().t().unwrap().matmul(&dropped).unwrap(),
+        dys.t().unwrap().matmul(&h).unwrap(),
+    ];
+    for ((name, var), expected) in vars.iter().zip(&expected) {
+        assert_close(grads.get(var).unwrap(), expected, 1e-12, name);
+    }
+}
+
+#[test]
 fn inference_drops_nothing() {
     let layer = probe(0.5, 7, "a.b", &Moment::new(), &Target::plain("b"));
     let xs = normal(&[3, SIZE], 3);
