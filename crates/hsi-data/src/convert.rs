@@ -9,7 +9,7 @@ use ndarray::Zip;
 use crate::cube::check_window;
 use crate::error::{Error, Result};
 use crate::io::{OpenOptions, SaveOptions, create, open_reader};
-use crate::meta::{CubeMeta, SampleType};
+use crate::meta::{CubeMeta, Extra, SampleType, Source};
 use crate::samples::{Element, Samples, stored_value, with_dtype, with_samples};
 use crate::stream::rows_at_a_time;
 
@@ -144,7 +144,13 @@ pub fn convert(
 fn linear(scaling: Option<Scaling>, meta: &CubeMeta) -> Result<Option<(f64, f64)>> {
     let (factor, offset) = match scaling {
         None => return Ok(None),
-        Some(Scaling::Physical) => (meta.scale.unwrap_or(1.0), meta.offset.unwrap_or(0.0)),
+        Some(Scaling::Physical) => {
+            if let Some(Source { path, format, .. }) = varying(meta) {
+                let feature = "scaling by factors that differ from band to band".to_owned();
+                return Err(Error::Unsupported { path: path.clone(), format: *format, feature });
+            }
+            (meta.scale.unwrap_or(1.0), meta.offset.unwrap_or(0.0))
+        }
         Some(Scaling::Linear { factor, offset }) => (factor, offset),
     };
     let bad =
@@ -157,6 +163,15 @@ fn linear(scaling: Option<Scaling>, meta: &CubeMeta) -> Result<Option<(f64, f64)
     }
     let nothing = scaling == Some(Scaling::Physical) && (factor, offset) == (1.0, 0.0);
     Ok((!nothing).then_some((factor, offset)))
+}
+
+/// The source, if it states factors or offsets of its own for each band.
+fn varying(meta: &CubeMeta) -> Option<&Source> {
+    let differ = |(name, extra): &(String, Extra)| {
+        let is_factor = name.ends_with("|scale|SCALE") || name.ends_with("|offset|OFFSET");
+        is_factor && matches!(extra, Extra::PerBand(_))
+    };
+    meta.source.as_ref().filter(|source| source.extras.iter().any(differ))
 }
 
 /// Lets the metadata give the same physical values for scaled samples.

@@ -63,6 +63,12 @@ pub enum Error {
         /// The part, such as `JPEG compression`.
         feature: String,
     },
+    /// The file of a product's spectral image has no bytes, as in products of metadata only.
+    #[error("`{}`: the spectral image of the product is empty", path.display())]
+    EmptyImage {
+        /// The product.
+        path: PathBuf,
+    },
     /// A packed file would unpack to more than is allowed.
     #[error("`{}`: {bytes} bytes of samples are above the limit of {limit}", path.display())]
     Limit {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cube::Cube;
 use crate::dataset::sorted_entries;
+use crate::enmap::QualityMask;
 use crate::envi;
 use crate::error::{Error, Result};
 use crate::hdf5::Hdf5Backend;
@@ -29,6 +30,9 @@ pub struct OpenOptions {
     /// Most bytes that the samples of a packed file may unpack to, in place of the greater of
     /// 1 GiB and 64 times the length of the file.
     pub max_unpacked: Option<u64>,
+    /// Layers of an EnMAP product whose flagged pixels are read as nodata, besides the mask of
+    /// defective pixels, which always counts.
+    pub quality_masks: Vec<QualityMask>,
 }
 
 impl OpenOptions {
@@ -38,6 +42,7 @@ impl OpenOptions {
         let holds_several = matches!(format, Format::Mat5 | Format::Mat73 | Format::Hdf5);
         let unused = match format {
             _ if self.variable.is_some() && !holds_several => "a choice of variables",
+            _ if !self.quality_masks.is_empty() && format != Format::EnMap => "a quality mask",
             Format::Npy => return Ok(()),
             _ if self.reshape.is_some() && !holds_several => "a matrix of pixels",
             _ => return Ok(()),
@@ -130,7 +135,12 @@ impl Format {
             _ if hdf5::is_hdf5(path)? => return Ok(Self::Hdf5),
             _ => {}
         }
-        if enmap::metadata_of(path)?.is_some() {
+        let is_product = if head.starts_with(enmap::ZIP_MAGIC) {
+            enmap::is_archive(path)?
+        } else {
+            enmap::metadata_of(path)?.is_some()
+        };
+        if is_product {
             return Ok(Self::EnMap);
         }
         // A file of bare samples has no mark: its header tells what it is.

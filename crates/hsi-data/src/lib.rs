@@ -34,6 +34,7 @@ pub use dataset::{
     BandSelection, CutOptions, DataSpec, Dataset, DatasetOptions, HySpecNet, PatchDataset, Subset,
     SyntheticDataset,
 };
+pub use enmap::{Product, ProductLayer, QualityMask, product};
 pub use error::{Error, Result};
 pub use io::{OpenOptions, SaveOptions, create, open, open_reader, save};
 pub use loader::{Loader, LoaderConfig, LoaderPanic, shuffled};

@@ -78,6 +78,24 @@ impl SampleType {
         matches!(self, Self::F16 | Self::F32 | Self::F64)
     }
 
+    /// NumPy's name, such as `float32`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::U8 => "uint8",
+            Self::U16 => "uint16",
+            Self::U32 => "uint32",
+            Self::U64 => "uint64",
+            Self::I8 => "int8",
+            Self::I16 => "int16",
+            Self::I32 => "int32",
+            Self::I64 => "int64",
+            Self::F16 => "float16",
+            Self::F32 => "float32",
+            Self::F64 => "float64",
+        }
+    }
+
     /// NumPy's kind and size, such as `f4`.
     pub fn numpy_code(self) -> &'static str {
         match self {
@@ -102,20 +120,13 @@ impl FromStr for SampleType {
 
     /// NumPy's kind and size, such as `f4`, or a name such as `float32`.
     fn from_str(text: &str) -> Result<Self> {
-        let named = |dtype: &&Self| {
-            let bits = dtype.size() * 8;
-            match dtype.numpy_code().as_bytes()[0] {
-                b'b' => text == "bool",
-                b'u' => text == format!("uint{bits}"),
-                b'i' => text == format!("int{bits}"),
-                _ => text == format!("float{bits}"),
-            }
-        };
-        let found = Self::ALL.iter().find(|dtype| dtype.numpy_code() == text || named(dtype));
+        let found =
+            Self::ALL.iter().find(|dtype| dtype.numpy_code() == text || dtype.name() == text);
         found.copied().ok_or_else(|| Error::Parse {
             what: "sample type",
             value: text.to_owned(),
-            expected: "`u1`, `u2`, `u4`, `u8`, `i1`, `i2`, `i4`, `i8`, `f2`, `f4`, `f8`, `b1`, or                        a name such as `float32`",
+            expected: "`u1`, `u2`, `u4`, `u8`, `i1`, `i2`, `i4`, `i8`, `f2`, `f4`, `f8`, `b1`, or a name such \
+                       as `float32`",
         })
     }
 }

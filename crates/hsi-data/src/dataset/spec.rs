@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{BandSelection, CutOptions, Dataset, HySpecNet, PatchDataset, SyntheticDataset};
+use crate::enmap::{self, QualityMask};
 use crate::error::{Error, Result};
 use crate::io::OpenOptions;
 use crate::meta::Axes;
@@ -64,6 +65,8 @@ pub struct DatasetOptions {
     pub variable: Option<String>,
     /// Rows and columns of cubes that are stored as matrices of pixels.
     pub reshape: Option<(usize, usize)>,
+    /// Layers of EnMAP products whose flagged pixels are nodata.
+    pub quality_masks: Vec<QualityMask>,
     /// Which bands of cube files are kept.
     pub band_selection: BandSelection,
 }
@@ -97,10 +100,12 @@ impl DataSpec {
                 nodata: options.nodata,
                 variable: options.variable.clone(),
                 reshape: options.reshape,
+                quality_masks: options.quality_masks.clone(),
                 ..OpenOptions::default()
             },
         };
-        let dataset = if is_folder {
+        // The folder of a product is one cube, its files are layers of it.
+        let dataset = if is_folder && enmap::metadata_of(path)?.is_none() {
             PatchDataset::from_folder(path, &cut)
         } else {
             PatchDataset::from_file(path, &cut)

@@ -20,7 +20,7 @@ const KEPT: [&str; 9] = [
 
 /// What a product's metadata say.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Product {
+pub(super) struct Described {
     /// Wavelengths, widths, and factors if all bands have the same.
     pub(super) meta: CubeMeta,
     /// Sample value outside of the scene.
@@ -30,7 +30,7 @@ pub(super) struct Product {
     pub(super) bands: usize,
 }
 
-pub(super) fn parse(xml: &str) -> Parsed<Product> {
+pub(super) fn parse(xml: &str) -> Parsed<Described> {
     // A product's file has some hundred thousand elements, each of many times the memory of its
     // text.
     let options = ParsingOptions { nodes_limit: 1 << 21, ..ParsingOptions::default() };
@@ -62,7 +62,7 @@ pub(super) fn parse(xml: &str) -> Parsed<Product> {
         return bad!("the bands are not numbered from 1 to {}", bands.len());
     }
     let column = |which: usize| bands.iter().map(move |(_, values)| values[which]);
-    let mut product = Product { bands: bands.len(), ..Product::default() };
+    let mut product = Described { bands: bands.len(), ..Described::default() };
     product.meta.wavelengths_nm = Some(column(0).map(|v| v as f32).collect());
     product.meta.fwhm_nm = Some(column(1).map(|v| v as f32).collect());
     let [gain, offset] = [column(2).next(), column(3).next()];
@@ -76,6 +76,7 @@ pub(super) fn parse(xml: &str) -> Parsed<Product> {
             product.extras.push((key, Extra::PerBand(texts)));
         }
     }
+    product.meta.bad_bands = missing_bands(root, bands.len())?;
     if let Some(node) = find("backgroundValue") {
         let text = node.text().unwrap_or_default().trim();
         match text.parse::<f64>() {
@@ -94,6 +95,25 @@ pub(super) fn parse(xml: &str) -> Parsed<Product> {
         }
     }
     Ok(product)
+}
+
+/// Flags of the bands that the detectors should have delivered and did not. Their lists count
+/// channels as the bands are numbered.
+fn missing_bands(root: Node<'_, '_>, bands: usize) -> Parsed<Option<Vec<bool>>> {
+    let mut flags = vec![false; bands];
+    for list in root.descendants().filter(|node| node.has_tag_name("missingChannelsList")) {
+        let text = list.text().unwrap_or_default();
+        for number in text.split(',').map(str::trim).filter(|number| !number.is_empty()) {
+            let Ok(number) = number.parse::<usize>() else {
+                return bad!("`missingChannelsList` has `{number}`");
+            };
+            // Channels that are no bands of the product.
+            if let Some(flag) = number.checked_sub(1).and_then(|band| flags.get_mut(band)) {
+                *flag = true;
+            }
+        }
+    }
+    Ok(flags.contains(&true).then_some(flags))
 }
 
 fn number_of(band: Node<'_, '_>, name: &str) -> Parsed<f64> {

@@ -1,10 +1,13 @@
-//! Product folders of EnMAP's level L2A: `*-SPECTRAL_IMAGE.TIF`, `*-METADATA.XML` and quality
-//! layers.
+//! Products of EnMAP's level L2A, folders or zip archives of them: `*-SPECTRAL_IMAGE.TIF`,
+//! `*-METADATA.XML` and quality layers.
 //!
 //! # References
 //! - DLR, "EnMAP HSI Level 1B/Level 1C/Level 2A Product Specification", EN-PCV-ICD-2009.
 
+mod archive;
+mod masks;
 mod metadata;
+mod product;
 mod read;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +16,9 @@ use crate::dataset::sorted_entries;
 use crate::error::{Error, Result};
 use crate::meta::Format;
 
+pub(crate) use archive::MAGIC as ZIP_MAGIC;
+pub use masks::QualityMask;
+pub use product::{Product, ProductLayer, product};
 pub(crate) use read::EnMapReader;
 
 const METADATA: &str = "-METADATA.XML";
@@ -36,6 +42,11 @@ pub(crate) fn metadata_of(path: &Path) -> Result<Option<PathBuf>> {
         return Err(Error::Malformed { path: path.to_path_buf(), format: Format::EnMap, reason });
     }
     Ok(first)
+}
+
+/// Whether a zip archive holds a product.
+pub(crate) fn is_archive(path: &Path) -> Result<bool> {
+    Ok(archive::Archive::open(path)?.is_some())
 }
 
 /// A layer beside the metadata, whatever the case of its ending.

@@ -1,71 +1,62 @@
-//! The spectral image of a product, without the pixels that a mask flags.
+//! The spectral image of a product, without the pixels that its masks flag.
 
-use std::fs;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::Zip;
+use tempfile::TempDir;
 
-use super::{IMAGE, MASK, layer, metadata, metadata_of};
+use super::masks::Masks;
+use super::product::{described, located};
+use super::{IMAGE, MASK, layer};
 use crate::error::{Error, Result};
-use crate::fault::AtPath;
 use crate::io::OpenOptions;
 use crate::meta::{CubeMeta, Format, SampleType, Source};
 use crate::samples::{Element, Samples, with_samples};
 use crate::stream::CubeReader;
 use crate::tiff::TiffReader;
 
-/// Bytes that a metadata file may have.
-const MOST_XML: u64 = 64 << 20;
-
-/// A product folder. Samples that its pixel mask flags are read as nodata.
+/// A product. Samples that its pixel mask, or a quality layer that is asked for, flags are read as
+/// nodata.
 #[derive(Debug)]
 pub(crate) struct EnMapReader {
     image: TiffReader,
-    mask: Option<TiffReader>,
+    masks: Masks,
     meta: CubeMeta,
     nodata: f64,
+    /// Where the files of an archive were unpacked.
+    _unpacked: Option<TempDir>,
 }
 
 impl EnMapReader {
-    /// Opens a product by its folder or by its metadata file.
+    /// Opens a product by its folder, by its metadata file or by a zip archive.
     pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
-        let bad = |path: &Path, reason: String| Error::Malformed {
-            path: path.to_path_buf(),
+        let mut wanted = vec![IMAGE.to_owned(), MASK.to_owned()];
+        wanted.extend(options.quality_masks.iter().map(|mask| mask.file()));
+        let (xml, unpacked) = located(path, options, |name| {
+            let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+            wanted.iter().any(|ending| stem.ends_with(ending.as_str()))
+        })?;
+        let product = described(&xml)?;
+        let image_path = layer(&xml, IMAGE).ok_or_else(|| Error::Malformed {
+            path: xml.clone(),
             format: Format::EnMap,
-            reason,
-        };
-        let xml = metadata_of(path)?
-            .ok_or_else(|| bad(path, "there is no `*-METADATA.XML`".to_owned()))?;
-        let length = fs::metadata(&xml).map_err(Error::io(&xml))?.len();
-        if length > MOST_XML {
-            return Err(Error::Limit { path: xml, bytes: length, limit: MOST_XML });
+            reason: format!("there is no `*{IMAGE}.TIF` beside it"),
+        })?;
+        if std::fs::metadata(&image_path).map_err(Error::io(&image_path))?.len() == 0 {
+            return Err(Error::EmptyImage { path: path.to_path_buf() });
         }
-        let text = fs::read(&xml).map_err(Error::io(&xml))?;
-        let text = String::from_utf8(text)
-            .map_err(|_| bad(&xml, "the metadata are not UTF-8".to_owned()))?;
-        let product = metadata::parse(&text).at(&xml, Format::EnMap)?;
-        let missing = || bad(&xml, format!("there is no `*{IMAGE}.TIF` beside it"));
-        let image_path: PathBuf = layer(&xml, IMAGE).ok_or_else(missing)?;
         let image = TiffReader::open(&image_path, options)?;
         let shape = image.shape();
         if shape[0] != product.bands {
             let name = image_path.display().to_string();
             return Err(Error::BandCount { name, expected: product.bands, got: shape[0] });
         }
-        let mask = layer(&xml, MASK).map(|path| TiffReader::open(&path, options)).transpose()?;
-        if let Some(mask) = &mask {
-            let [bands, rows, cols] = mask.shape();
-            if [rows, cols] != shape[1..] || (bands != 1 && bands != shape[0]) {
-                let expected = shape.to_vec();
-                let got = vec![bands, rows, cols];
-                return Err(Error::Shape { what: "the pixel mask", expected, got });
-            }
-        }
+        let masks = Masks::open(&xml, shape, options)?;
         // The image says what its samples are; the product's field is of level 1.
         let nodata = options.nodata.or(image.meta().nodata).or(product.background);
         // Flagged samples need a value.
-        let nodata = nodata.or(mask.as_ref().map(|_| 0.0));
+        let nodata = nodata.or((!masks.is_empty()).then_some(0.0));
         let mut meta = product.meta.or(image.meta().clone());
         meta.nodata = nodata;
         meta.validate(shape[0])?;
@@ -80,7 +71,8 @@ impl EnMapReader {
                 ..source.clone()
             });
         }
-        Ok(Self { image, mask, meta, nodata: nodata.unwrap_or(0.0) })
+        let nodata = nodata.unwrap_or(0.0);
+        Ok(Self { image, masks, meta, nodata, _unpacked: unpacked })
     }
 }
 
@@ -108,18 +100,18 @@ impl CubeReader for EnMapReader {
         cols: Range<usize>,
     ) -> Result<Samples> {
         let mut samples = self.image.read_samples(bands, rows.clone(), cols.clone())?;
-        let Some(mask) = &self.mask else { return Ok(samples) };
-        let per_band = mask.shape()[0] > 1;
-        let flags = mask.read(if per_band { bands } else { &[0] }, rows, cols)?;
-        with_samples!(&mut samples, array => {
-            let fill = filled(array, self.nodata);
-            let flags = flags.broadcast(array.dim()).unwrap_or(flags.view());
-            Zip::from(array).and(flags).par_for_each(|sample, &flag| {
-                if flag != 0.0 {
-                    *sample = fill;
-                }
+        for flags in self.masks.read(bands, &rows, &cols) {
+            let flags = flags?;
+            with_samples!(&mut samples, array => {
+                let fill = filled(array, self.nodata);
+                let flags = flags.broadcast(array.dim()).unwrap_or(flags.view());
+                Zip::from(array).and(flags).par_for_each(|sample, &flag| {
+                    if flag != 0.0 {
+                        *sample = fill;
+                    }
+                });
             });
-        });
+        }
         Ok(samples)
     }
 }

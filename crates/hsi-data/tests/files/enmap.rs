@@ -1,11 +1,11 @@
 //! Products of EnMAP: a small one (`tests/data/enmap_golden.py`), and a real one's metadata.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use hsi_data::{
-    Cube, CubeMeta, Error, Format, OpenOptions, Result, SampleType, SaveOptions, open, save,
+    ConvertOptions, CubeMeta, DataSpec, DatasetOptions, Error, Extra, Format, OpenOptions,
+    QualityMask, Result, SampleType, SaveOptions, Scaling, convert, open, product, save,
 };
 use ndarray::{Array3, s};
 use tempfile::TempDir;
@@ -15,9 +15,10 @@ use super::{data, names_in, value};
 const NODATA: f32 = -32768.0;
 
 #[test]
-fn products_are_opened_by_folder_and_by_metadata() -> Result<()> {
+fn products_are_opened_by_folder_by_metadata_and_in_archives() -> Result<()> {
     let name = names_in("enmap", "-METADATA.XML").remove(0);
-    for path in [data("enmap"), data("enmap").join(name)] {
+    let archive = data("enmap").join("product.zip");
+    for path in [data("enmap"), data("enmap").join(name), archive] {
         assert_eq!(Format::sniff(&path)?, Format::EnMap);
         let cube = open(&path, &OpenOptions::default())?;
         let mut expected = Array3::from_shape_fn((4, 20, 12), |at| value(at) as f32);
@@ -27,6 +28,8 @@ fn products_are_opened_by_folder_and_by_metadata() -> Result<()> {
         assert_eq!(cube.view(), expected);
         let meta = cube.meta();
         assert_eq!(meta.wavelengths_nm, Some(vec![418.24, 551.0, 1610.25, 2445.53]));
+        assert_eq!(meta.bad_bands, Some(vec![false, false, true, false]));
+        assert_eq!(meta.source.as_ref().map(|source| &source.path), Some(&path));
         assert_eq!(meta.fwhm_nm, Some(vec![6.99561, 7.5, 10.5, 9.75]));
         assert_eq!((meta.scale, meta.offset), (Some(1e-4), Some(0.0)));
         assert_eq!(meta.nodata, Some(f64::from(NODATA)));
@@ -57,6 +60,92 @@ fn products_are_opened_by_folder_and_by_metadata() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn quality_layers_are_taken_by_name() -> Result<()> {
+    let expected = open(data("enmap"), &OpenOptions::default())?;
+    let with = |masks: &[QualityMask]| OpenOptions {
+        quality_masks: masks.to_vec(),
+        ..OpenOptions::default()
+    };
+    for path in [data("enmap"), data("enmap").join("product.zip")] {
+        let cube = open(&path, &with(&[QualityMask::Cloud, QualityMask::Cirrus]))?;
+        let mut expected = expected.view().to_owned();
+        for (row, col) in [(5, 6), (5, 7), (8, 1), (9, 1), (10, 1)] {
+            expected.slice_mut(s![.., row, col]).fill(NODATA);
+        }
+        assert_eq!(cube.view(), expected);
+        let error = open(&path, &with(&[QualityMask::Snow])).expect_err("no such layer");
+        assert!(error.to_string().contains("`*-QL_QUALITY_SNOW.TIF`"), "{error}");
+    }
+    for mask in QualityMask::ALL {
+        assert_eq!(mask.to_string().parse::<QualityMask>()?, mask);
+    }
+    let error = "clouds".parse::<QualityMask>().expect_err("another word");
+    assert!(error.to_string().contains("`cloudshadow`"), "{error}");
+    let error =
+        open(data("npy/f4_little_C.npy"), &with(&[QualityMask::Haze])).expect_err("no layers");
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    Ok(())
+}
+
+#[test]
+fn products_list_their_layers() -> Result<()> {
+    for path in [data("enmap"), data("enmap").join("product.zip")] {
+        let product = product(&path)?;
+        assert_eq!(product.bands, 4);
+        assert_eq!(product.meta.bad_bands, Some(vec![false, false, true, false]));
+        let names: Vec<&str> = product.layers.iter().map(|layer| layer.name.as_str()).collect();
+        let all = ["QL_PIXELMASK", "QL_QUALITY_CIRRUS", "QL_QUALITY_CLOUD", "SPECTRAL_IMAGE"];
+        assert_eq!(names, all.map(|name| format!("{name}.TIF")));
+        assert!(product.layers.iter().all(|layer| layer.bytes > 100));
+    }
+    assert!(matches!(product(data("npy")), Err(Error::Malformed { .. })));
+    Ok(())
+}
+
+/// The folder of a product is one cube to a data set, not a folder of cubes.
+#[test]
+fn products_are_cut_into_samples() -> Result<()> {
+    for path in [data("enmap"), data("enmap").join("product.zip")] {
+        let spec: DataSpec = path.to_string_lossy().parse()?;
+        let options = DatasetOptions { patch_size: Some(10), ..DatasetOptions::default() };
+        let dataset = spec.open(&options)?;
+        // Three of the four bands are good; of the two samples one has a flagged pixel.
+        assert_eq!((dataset.len(), dataset.bands(), dataset.size()), (1, 3, (10, 10)));
+    }
+    Ok(())
+}
+
+#[test]
+fn damaged_archives_are_refused() {
+    let folder = TempDir::new().expect("temporary folder");
+    let path = folder.path().join("product.zip");
+    let good = fs::read(data("enmap/product.zip")).expect("golden file");
+    let refused = |bytes: &[u8], options: &OpenOptions| {
+        fs::write(&path, bytes).expect("temporary file");
+        open(&path, options).expect_err("refused").to_string()
+    };
+    let any = OpenOptions::default();
+    // Without the directory at its end it is no archive.
+    let cut = refused(&good[..good.len() - 30], &any);
+    assert!(cut.contains("in no supported format"), "{cut}");
+    // The archive's stored file is not packed: a byte of it that is changed is told by its sum.
+    let stored = fs::read(data("enmap").join(&names_in("enmap", "PIXELMASK.TIF")[0]));
+    let stored = stored.expect("golden file");
+    let at = good.windows(stored.len()).position(|part| part == stored).expect("stored");
+    let mut changed = good.clone();
+    changed[at + stored.len() - 1] ^= 1;
+    let damaged = refused(&changed, &any);
+    assert!(damaged.contains("PIXELMASK.TIF` is damaged"), "{damaged}");
+    let small = OpenOptions { max_unpacked: Some(1000), ..OpenOptions::default() };
+    let limit = refused(&good, &small);
+    assert!(limit.contains("above the limit of 1000"), "{limit}");
+    // An archive of something else.
+    let empty = [b"PK\x03\x04".as_slice(), &[0; 40], b"PK\x05\x06", &[0; 18]].concat();
+    let other = refused(&empty, &any);
+    assert!(other.contains("in no supported format"), "{other}");
+}
+
 /// A copy of the product of which one file is another.
 fn changed(folder: &TempDir, ending: &str, content: Option<&[u8]>) -> PathBuf {
     let path = folder.path().join(ending);
@@ -73,18 +162,49 @@ fn changed(folder: &TempDir, ending: &str, content: Option<&[u8]>) -> PathBuf {
     path
 }
 
+/// Gains that differ from band to band are kept, and not applied as if they were one.
+#[test]
+fn gains_of_each_band_are_kept() -> Result<()> {
+    let folder = TempDir::new().expect("temporary folder");
+    let xml = data("enmap").join(&names_in("enmap", "-METADATA.XML")[0]);
+    let xml = fs::read_to_string(xml).expect("golden file");
+    let other = xml.replacen("<GainOfBand>0.0001<", "<GainOfBand>0.0002<", 1);
+    let path = changed(&folder, "METADATA.XML", Some(other.as_bytes()));
+    let copy = folder.path().join("copy.tif");
+    let physical = ConvertOptions { scaling: Some(Scaling::Physical), ..Default::default() };
+    let error = convert(&path, &copy, &physical).expect_err("several gains");
+    assert!(error.to_string().contains("differ from band to band"), "{error}");
+    convert(&path, &copy, &ConvertOptions::default())?;
+    for path in [&path, &copy] {
+        let cube = open(path, &OpenOptions::default())?;
+        assert_eq!(cube.meta().scale, None);
+        let source = cube.meta().source.clone().expect("a source");
+        let gains = source.extras.iter().find(|(name, _)| name.ends_with("|scale|SCALE"));
+        let list = ["0.0002", "0.0001", "0.0001", "0.0001"].map(str::to_owned);
+        assert_eq!(gains.map(|(_, gains)| gains), Some(&Extra::PerBand(list.to_vec())));
+    }
+    Ok(())
+}
+
 #[test]
 fn incomplete_products_are_refused_by_name() {
     let folder = TempDir::new().expect("temporary folder");
     let band = "<bandID number='1'><wavelengthCenterOfBand>x</wavelengthCenterOfBand></bandID>";
     let one = format!("<a><bandCharacterisation>{band}</bandCharacterisation></a>");
+    let names = ["wavelengthCenterOfBand", "FWHMOfBand", "GainOfBand", "OffsetOfBand"];
+    let fields = names.map(|name| format!("<{name}>1</{name}>")).concat();
+    let channels = format!(
+        "<a><bandCharacterisation><bandID number='1'>{fields}</bandID></bandCharacterisation>\
+         <missingChannelsList>1,x</missingChannelsList></a>"
+    );
     for (ending, content, wanted) in [
         ("SPECTRAL_IMAGE.TIF", None, "there is no `*-SPECTRAL_IMAGE.TIF`"),
-        ("SPECTRAL_IMAGE.TIF", Some(&b""[..]), "the file is empty"),
-        ("QL_PIXELMASK.TIF", Some(&b""[..]), "the file is empty"),
+        ("SPECTRAL_IMAGE.TIF", Some(&b""[..]), "the spectral image of the product is empty"),
+        ("QL_PIXELMASK.TIF", Some(&b"II"[..]), "QL_PIXELMASK.TIF`: bad tiff file"),
         ("METADATA.XML", Some(&b"<a/>"[..]), "`bandCharacterisation` is missing"),
         ("METADATA.XML", Some(&b"<a>"[..]), "no XML"),
         ("METADATA.XML", Some(&b"\xff"[..]), "not UTF-8"),
+        ("METADATA.XML", Some(channels.as_bytes()), "`missingChannelsList` has `x`"),
         ("METADATA.XML", Some(one.as_bytes()), "`wavelengthCenterOfBand` of a band is `x`"),
     ] {
         let path = changed(&folder, ending, content);
@@ -92,34 +212,13 @@ fn incomplete_products_are_refused_by_name() {
         assert!(error.contains(wanted), "{error}");
         fs::remove_dir_all(path).expect("temporary folder");
     }
-    // Without a mask nothing is flagged.
-    let path = changed(&folder, "QL_PIXELMASK.TIF", None);
-    let cube = open(path, &OpenOptions::default()).expect("no mask");
-    assert_eq!(cube.view()[[0, 3, 4]], 34.0);
-}
-
-/// A file of a zip archive.
-fn unzipped(archive: &Path, ending: &str) -> Option<(String, Vec<u8>)> {
-    let bytes = fs::read(archive).ok()?;
-    let short = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]) as usize;
-    let long = |at: usize| short(at) | short(at + 2) << 16;
-    for at in 0..bytes.len().saturating_sub(46) {
-        // Entries of the directory at the end of the archive.
-        if !bytes[at..].starts_with(b"PK\x01\x02") {
-            continue;
-        }
-        let name = String::from_utf8_lossy(&bytes[at + 46..][..short(at + 28)]).into_owned();
-        if !name.ends_with(ending) {
-            continue;
-        }
-        let local = long(at + 42);
-        let start = local + 30 + short(local + 26) + short(local + 28);
-        let packed = &bytes[start..start + long(at + 20)];
-        let mut out = Vec::new();
-        flate2::read::DeflateDecoder::new(packed).read_to_end(&mut out).ok()?;
-        return Some((name.rsplit('/').next()?.to_owned(), out));
+    // Without a mask nothing is flagged, nor by an empty file.
+    for content in [None, Some(&b""[..])] {
+        let path = changed(&folder, "QL_PIXELMASK.TIF", content);
+        let cube = open(&path, &OpenOptions::default()).expect("no mask");
+        assert_eq!(cube.view()[[0, 3, 4]], 34.0);
+        fs::remove_dir_all(path).expect("temporary folder");
     }
-    None
 }
 
 #[test]
@@ -130,27 +229,24 @@ fn the_metadata_of_a_real_product_are_read() -> Result<()> {
     };
     let archive =
         Path::new(&root).join("data/formats/enmap_l2a_metadata/enmap_L2A_gtif_qualification.zip");
-    let Some((name, xml)) = unzipped(&archive, "-METADATA.XML") else {
+    if !archive.is_file() {
         eprintln!("skipped: `{}` is not there", archive.display());
         return Ok(());
-    };
-    let folder = TempDir::new().expect("temporary folder");
-    fs::write(folder.path().join(&name), xml).expect("temporary file");
-    let image = name.replace("METADATA.XML", "SPECTRAL_IMAGE.TIF");
-    // The rasters of the product are empty.
-    fs::write(folder.path().join(&image), []).expect("temporary file");
-    let error = open(folder.path(), &OpenOptions::default()).expect_err("an empty raster");
-    assert!(error.to_string().contains("the file is empty"), "{error}");
-
-    let cube = Cube::new(Array3::from_elem((218, 3, 2), 500.0), CubeMeta::default())?;
-    save(&cube, folder.path().join(&image), &SaveOptions::default())?;
-    let product = open(folder.path(), &OpenOptions::default())?;
-    let meta = product.meta();
+    }
+    // All of its rasters but one are empty.
+    let error = open(&archive, &OpenOptions::default()).expect_err("an empty raster");
+    assert!(matches!(error, Error::EmptyImage { .. }), "{error}");
+    let real = product(&archive)?;
+    let empty = |name: &str| real.layers.iter().find(|l| l.name == name).map(|l| l.bytes == 0);
+    assert_eq!((real.layers.len(), empty("SPECTRAL_IMAGE.TIF")), (11, Some(true)));
+    assert_eq!(empty("QL_QUALITY_CLASSES.TIF"), Some(false));
+    let meta = &real.meta;
     let nm = meta.wavelengths_nm.as_deref().unwrap_or_default();
     assert_eq!((nm.len(), nm[0], nm[217]), (218, 423.03, 2438.6));
     let widths = meta.fwhm_nm.as_deref().unwrap_or_default();
     assert_eq!((widths[0], widths[217]), (6.93, 8.95));
     assert_eq!((meta.scale, meta.offset, meta.nodata), (Some(1e-4), Some(0.0), Some(0.0)));
+    assert_eq!(meta.bad_bands, None);
     let comment = "EnMAP Level 2A Product of datatake 326721, tile 1";
     assert_eq!(meta.description.as_deref(), Some(comment));
     Ok(())

@@ -80,6 +80,17 @@ pub(super) fn tiff(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     forged(bytes, &places, rng)
 }
 
+/// Changes the records of a zip archive: sizes, offsets, methods, names.
+pub(super) fn zip(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let records = [(b"PK\x01\x02", 46), (b"PK\x03\x04", 30), (b"PK\x05\x06", 22)];
+    let mut places = Vec::new();
+    for start in 0..bytes.len() {
+        let record = records.iter().find(|(mark, _)| bytes[start..].starts_with(*mark));
+        places.extend(record.map(|&(_, length)| Place { start, length, has_sum: false }));
+    }
+    forged(bytes, &places, rng)
+}
+
 fn forged(bytes: &[u8], places: &[Place], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     if bytes.is_empty() {

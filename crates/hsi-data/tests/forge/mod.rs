@@ -10,7 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hsi_data::{Format, OpenOptions, contents, open, open_reader, read_matrix, statistics};
+use hsi_data::{
+    Format, OpenOptions, contents, open, open_reader, product, read_matrix, statistics,
+};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -42,7 +44,7 @@ struct Seed {
 }
 
 /// The formats that can be forged: name, folder of golden files, and ending of the file to open.
-const FORMATS: [(&str, &str, &str); 7] = [
+const FORMATS: [(&str, &str, &str); 8] = [
     ("npy", "npy", ".npy"),
     ("envi", "envi", ".img"),
     ("mat5", "mat", ".mat"),
@@ -50,6 +52,7 @@ const FORMATS: [(&str, &str, &str); 7] = [
     ("hdf5", "hdf5", ".h5"),
     ("tiff", "tiff", ".tif"),
     ("enmap", "enmap", "-METADATA.XML"),
+    ("zip", "enmap", ".zip"),
 ];
 
 /// The names of the formats that have golden files.
@@ -180,6 +183,7 @@ fn forge(
         "mat5" if rng.random_bool(0.5) => packed::mat(bytes, rng, limit_bytes),
         "envi" if bytes.starts_with(&[0x1f, 0x8b]) => packed::gzip(bytes, rng, limit_bytes),
         "hdf5" | "mat73" => binary::hdf5(bytes, rng),
+        "zip" => binary::zip(bytes, rng),
         _ if bytes.starts_with(b"II") || bytes.starts_with(b"MM") => binary::tiff(bytes, rng),
         _ => binary::any(bytes, rng),
     };
@@ -201,7 +205,7 @@ fn try_to_read(path: &Path, case: usize) -> [bool; 3] {
     if Format::sniff(path).is_err() {
         return [false; 3];
     }
-    let listed = contents(path).is_ok();
+    let listed = contents(path).is_ok() || product(path).is_ok();
     if case.is_multiple_of(8) {
         read_matrix(path, None).ok();
     }
