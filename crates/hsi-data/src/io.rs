@@ -73,7 +73,8 @@ pub struct SaveOptions {
     pub fortran_order: Option<bool>,
     /// Whether the samples are big-endian.
     pub big_endian: Option<bool>,
-    /// Order of the axes, or interleaving; `Auto` is that of the source.
+    /// Order of the axes, or interleaving; `Auto` is that of the source, or what the extension of
+    /// an ENVI file says (`bsq`, `bil`, `bip`).
     pub axes: Axes,
     /// How the samples are packed, where the format can.
     pub compression: Option<Compression>,
@@ -250,6 +251,10 @@ pub fn create(
         Some(format) => format,
         None => Format::for_writing(path, meta)?,
     };
+    let mut options = options.clone();
+    if format == Format::Envi {
+        options.axes = options.axes.or(envi::named_axes(path));
+    }
     let options = options.for_source(meta, format);
     match format {
         Format::Npy => Ok(Box::new(npy::NpyWriter::create(path, shape, meta, &options)?)),

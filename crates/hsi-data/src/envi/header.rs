@@ -43,7 +43,12 @@ impl Header {
         if !starts_as_header(&bytes) {
             return Err(malformed(path, "the first line of the header is not `ENVI`"));
         }
-        Self::parse(&String::from_utf8_lossy(&bytes)).map_err(|reason| malformed(path, reason))
+        // Headers older than UTF-8 are in Latin-1.
+        let latin = |error: std::string::FromUtf8Error| {
+            error.into_bytes().into_iter().map(char::from).collect()
+        };
+        let text = String::from_utf8(bytes).unwrap_or_else(latin);
+        Self::parse(&text).map_err(|reason| malformed(path, reason))
     }
 
     /// Keys that come twice keep their last value.

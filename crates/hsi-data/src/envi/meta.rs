@@ -29,8 +29,13 @@ pub(super) fn read(header: &Header, bands: usize) -> (CubeMeta, Vec<(String, Ext
         Some(list)
     };
     let mut meta = CubeMeta::default();
-    let wavelengths = header.list("wavelength").unwrap_or_default();
-    let largest = wavelengths.iter().filter_map(|v| v.parse::<f64>().ok()).fold(0.0, f64::max);
+    let largest = |key: &str| {
+        let list = header.list(key).unwrap_or_default();
+        list.iter().filter_map(|v| v.parse::<f64>().ok()).reduce(f64::max)
+    };
+    // A width alone is some hundredth of its wavelength.
+    let largest = largest("wavelength").or(largest("fwhm").map(|width| 200.0 * width));
+    let largest = largest.unwrap_or(0.0);
     if let Some(to_nm) = nanometres(header.get("wavelength units"), largest) {
         let scaled = |list: Vec<f64>| list.into_iter().map(|v| (v * to_nm) as f32).collect();
         meta.wavelengths_nm = numbers("wavelength", &mut used).map(scaled);

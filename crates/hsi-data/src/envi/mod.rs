@@ -12,7 +12,7 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::meta::Format;
+use crate::meta::{Axes, Format};
 
 pub(crate) use header::is_header;
 pub(crate) use meta::nanometres;
@@ -20,8 +20,10 @@ pub(crate) use read::EnviReader;
 pub(crate) use write::EnviWriter;
 
 /// Endings that the file of samples may have beside a header of the same stem.
-const DATA_ENDINGS: [&str; 12] =
-    ["img", "dat", "bsq", "bil", "bip", "raw", "bin", "sli", "IMG", "DAT", "BSQ", "envi"];
+const DATA_ENDINGS: [&str; 14] = [
+    "img", "dat", "bsq", "bil", "bip", "raw", "bin", "sli", "envi", "IMG", "DAT", "BSQ", "BIL",
+    "BIP",
+];
 
 /// The header beside a file of samples: `scene.img.hdr` or `scene.hdr`.
 pub(crate) fn header_beside(data: &Path) -> Option<PathBuf> {
@@ -51,6 +53,17 @@ fn data_beside(header: &Path) -> Result<PathBuf> {
         format: Format::Envi,
         reason: format!("there is no file of samples `{}` or `{0}.img`", stem.display()),
     })
+}
+
+/// The interleaving that the name of a file of samples promises.
+pub(crate) fn named_axes(path: &Path) -> Axes {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("bsq") => Axes::Bhw,
+        Some("bil") => Axes::Hbw,
+        Some("bip") => Axes::Hwb,
+        _ => Axes::Auto,
+    }
 }
 
 fn malformed(path: &Path, reason: impl Into<String>) -> Error {

@@ -38,6 +38,7 @@ impl EnviReader {
             (header, path.to_path_buf())
         };
         let header = Header::read(&header_path)?;
+        check_supported(&header, &header_path)?;
         let axes = match header.get("interleave").map(str::to_lowercase).as_deref() {
             Some("bsq") => Axes::Bhw,
             Some("bil") => Axes::Hbw,
@@ -98,6 +99,23 @@ impl EnviReader {
         });
         Ok(Self { file, path: data_path, layout, meta })
     }
+}
+
+/// Refuses headers whose samples would be read as something else.
+fn check_supported(header: &Header, path: &Path) -> Result<()> {
+    let is_library = header
+        .get("file type")
+        .is_some_and(|kind| kind.to_lowercase().contains("spectral library"));
+    let framed = ["major frame offsets", "minor frame offsets"]
+        .into_iter()
+        .any(|key| header.list(key).unwrap_or_default().iter().any(|bytes| bytes.parse() != Ok(0)));
+    let feature = match (is_library, framed) {
+        (true, _) => "a spectral library",
+        (_, true) => "bytes between the lines (`major frame offsets`)",
+        _ => return Ok(()),
+    };
+    let (path, feature) = (path.to_path_buf(), feature.to_owned());
+    Err(Error::Unsupported { path, format: Format::Envi, feature })
 }
 
 /// Unpacks to a file without a name, up to the bytes that are expected.

@@ -216,11 +216,15 @@ fn bad_headers_are_named() {
         ("data type = 2", "data type = 2\nbyte order = 2", "byte order"),
         ("data type = 2", "data type = 2\nfile compression = 1", "gzip"),
         ("= bsq", "= bsx", "bsx"),
+        ("= bsq", "= bsq\nfile type = ENVI Spectral Library", "a spectral library"),
+        ("= bsq", "= bsq\nmajor frame offsets = {0, 4}", "between the lines"),
+        ("= bsq", "= bsq\nminor frame offsets = {4, 0}", "between the lines"),
         ("= bsq", "= bsq\nwavelength = {1, 2", "do not close"),
     ] {
         let error = open_with(good.replace(from, to)).expect_err(to).to_string();
         assert!(error.contains(word), "{to}: {error}");
     }
+    assert!(open_with(good.replace("= bsq", "= bsq\nmajor frame offsets = {0, 0}")).is_ok());
     let error = open(data("envi/complex.img"), &OpenOptions::default()).expect_err("complex");
     assert!(matches!(error, Error::UnsupportedDtype { .. }), "{error}");
     fs::remove_file(path.with_extension("hdr")).expect("header");
@@ -231,6 +235,45 @@ fn bad_headers_are_named() {
     let error = open(folder.path().join("alone.hdr"), &OpenOptions::default()).expect_err("alone");
     assert!(error.to_string().contains("alone.img"), "{error}");
     assert_eq!(Format::sniff(data("envi/offset.img.hdr")).ok(), Some(Format::Envi));
+}
+
+#[test]
+fn names_say_the_interleaving() -> Result<()> {
+    let folder = TempDir::new().expect("temporary folder");
+    let cube = Cube::new(expected(SampleType::F32), CubeMeta::default())?;
+    for (ending, axes) in [("bsq", Axes::Bhw), ("bil", Axes::Hbw), ("BIP", Axes::Hwb)] {
+        let path = folder.path().join(format!("scene.{ending}"));
+        save(&cube, &path, &SaveOptions::default())?;
+        let again = open(&path, &OpenOptions::default())?;
+        assert_eq!(again.view(), cube.view());
+        assert_eq!(again.meta().source.as_ref().map(|source| source.axes), Some(axes));
+        let options = SaveOptions { axes: Axes::Hbw, ..SaveOptions::default() };
+        save(&cube, &path, &options)?;
+        let again = open(&path, &OpenOptions::default())?;
+        assert_eq!(again.meta().source.as_ref().map(|source| source.axes), Some(Axes::Hbw));
+    }
+    Ok(())
+}
+
+/// Text that is no UTF-8 is Latin-1; lengths without a unit are told by their size.
+#[test]
+fn old_headers_are_understood() -> Result<()> {
+    let folder = TempDir::new().expect("temporary folder");
+    let path = folder.path().join("old.BIL");
+    fs::write(&path, [0; 12]).expect("samples");
+    for (widths, nm) in [("{5.5, 12}", [5.5, 12.0]), ("{0.0055, 0.012}", [5.5, 12.0])] {
+        let mut header = b"ENVI\nsamples = 2\nlines = 3\nbands = 2\ndata type = 1\n".to_vec();
+        header.extend(b"interleave = bil\ndescription = {H\xf6he}\n");
+        header.extend(format!("fwhm = {widths}\n").into_bytes());
+        fs::write(path.with_extension("hdr"), header).expect("header");
+        let cube = open(path.with_extension("hdr"), &OpenOptions::default())?;
+        assert_eq!(cube.meta().description.as_deref(), Some("Höhe"));
+        assert_eq!(cube.meta().fwhm_nm, Some(nm.to_vec()));
+        save(&cube, folder.path().join("new.img"), &SaveOptions::default())?;
+        let new = open(folder.path().join("new.img"), &OpenOptions::default())?;
+        assert_eq!(new.meta().description.as_deref(), Some("Höhe"));
+    }
+    Ok(())
 }
 
 #[test]
