@@ -3,9 +3,9 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, Axis, aview1};
 
-use super::BLOCK;
+use super::{BLOCK, pack};
 use crate::{Error, Result};
 
 /// Returns `map · matrix`: the same linear map of the spectrum of every pixel.
@@ -46,10 +46,13 @@ pub fn apply_into(
     }
     let map = narrow(map);
     let blocks = matrix.axis_chunks_iter(Axis(1), BLOCK).into_par_iter();
-    blocks.zip(product.axis_chunks_iter_mut(Axis(1), BLOCK)).for_each(|(from, to)| {
-        let from = from.as_standard_layout();
-        multiply(&map, (components, bands), from.as_slice().unwrap_or_default(), to);
-    });
+    blocks.zip(product.axis_chunks_iter_mut(Axis(1), BLOCK)).for_each_init(
+        Room::default,
+        |room, (from, to)| {
+            pack(from, &mut room.from);
+            multiply(&map, (components, bands), room, to);
+        },
+    );
     Ok(())
 }
 
@@ -64,9 +67,10 @@ pub fn apply_in_place(map: ArrayView2<'_, f64>, mut matrix: ArrayViewMut2<'_, f3
         return Err(Error::Shape { expected: vec![bands, bands], got: vec![dim.0, dim.1] });
     }
     let map = narrow(map);
-    matrix.axis_chunks_iter_mut(Axis(1), BLOCK).into_par_iter().for_each(|block| {
-        let from: Vec<f32> = block.iter().copied().collect();
-        multiply(&map, dim, &from, block);
+    let blocks = matrix.axis_chunks_iter_mut(Axis(1), BLOCK).into_par_iter();
+    blocks.for_each_init(Room::default, |room, block| {
+        pack(block.view(), &mut room.from);
+        multiply(&map, dim, room, block);
     });
     Ok(())
 }
@@ -75,21 +79,28 @@ fn narrow(map: ArrayView2<'_, f64>) -> Vec<f32> {
     map.iter().map(|&x| x as f32).collect()
 }
 
-/// Multiplies one block; `from` is its matrix row by row.
-fn multiply(map: &[f32], dim: (usize, usize), from: &[f32], mut to: ArrayViewMut2<'_, f32>) {
+/// What one block needs, kept from block to block.
+#[derive(Default)]
+struct Room {
+    from: Vec<f32>,
+    product: Vec<f32>,
+}
+
+/// Multiplies the block in `room.from`, its matrix row by row.
+fn multiply(map: &[f32], dim: (usize, usize), room: &mut Room, mut to: ArrayViewMut2<'_, f32>) {
     let (components, bands) = dim;
     let width = to.ncols();
-    let mut product = vec![0.0; components * width];
+    room.product.resize(components * width, 0.0);
     matmul(
-        MatMut::from_row_major_slice_mut(&mut product, components, width),
+        MatMut::from_row_major_slice_mut(&mut room.product, components, width),
         Accum::Replace,
         MatRef::from_row_major_slice(map, components, bands),
-        MatRef::from_row_major_slice(from, bands, width),
+        MatRef::from_row_major_slice(&room.from, bands, width),
         1.0,
         Par::Seq,
     );
-    for (mut to, from) in to.rows_mut().into_iter().zip(product.chunks_exact(width.max(1))) {
-        to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
+    for (mut to, from) in to.rows_mut().into_iter().zip(room.product.chunks_exact(width.max(1))) {
+        to.assign(&aview1(from));
     }
 }
 

@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use super::BLOCK;
+use super::{BLOCK, pack};
 use crate::{Error, Result};
 
 /// Number of partial sums; a constant, so that the order of summation is one.
@@ -33,18 +33,16 @@ pub fn cross(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Result<Array2<f6
         .map(|start| {
             let mut sum = Array2::zeros((m, n));
             let mut product = vec![0.0_f32; m * n];
+            let (mut left, mut right): (Vec<f32>, Vec<f32>) = (Vec::new(), Vec::new());
             for from in (start..pixels.min(start + part)).step_by(BLOCK) {
                 let to = pixels.min(from + BLOCK);
-                let (a, b) = (a.slice(s![.., from..to]), b.slice(s![.., from..to]));
-                let (a, b) = (a.as_standard_layout(), b.as_standard_layout());
-                let (Some(a), Some(b)) = (a.as_slice(), b.as_slice()) else {
-                    continue; // both are in standard layout
-                };
+                pack(a.slice(s![.., from..to]), &mut left);
+                pack(b.slice(s![.., from..to]), &mut right);
                 matmul(
                     MatMut::from_row_major_slice_mut(&mut product, m, n),
                     Accum::Replace,
-                    MatRef::from_row_major_slice(a, m, to - from),
-                    MatRef::from_row_major_slice(b, n, to - from).transpose(),
+                    MatRef::from_row_major_slice(&left, m, to - from),
+                    MatRef::from_row_major_slice(&right, n, to - from).transpose(),
                     1.0,
                     Par::Seq,
                 );

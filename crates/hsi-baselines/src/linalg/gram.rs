@@ -5,7 +5,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use super::BLOCK;
+use super::{BLOCK, pack};
 
 /// Number of partial sums; a constant, so that the order of summation is one.
 const PARTS: usize = 16;
@@ -40,14 +40,11 @@ pub fn gram(matrix: ArrayView2<'_, f32>) -> Array2<f64> {
 fn partial(matrix: ArrayView2<'_, f32>) -> Vec<f64> {
     let (bands, pixels) = matrix.dim();
     let mut sum = vec![0.0; bands * bands];
-    let mut wide = vec![0.0; bands * BLOCK.min(pixels)];
+    let mut wide: Vec<f64> = Vec::with_capacity(bands * BLOCK.min(pixels));
     for start in (0..pixels).step_by(BLOCK) {
         let block = matrix.slice(s![.., start..pixels.min(start + BLOCK)]);
-        let width = block.ncols();
-        for (line, values) in wide.chunks_exact_mut(width).zip(block.rows()) {
-            line.iter_mut().zip(values).for_each(|(to, &from)| *to = f64::from(from));
-        }
-        let block = MatRef::from_row_major_slice(&wide[..bands * width], bands, width);
+        pack(block, &mut wide);
+        let block = MatRef::from_row_major_slice(&wide, bands, block.ncols());
         matmul(
             MatMut::from_row_major_slice_mut(&mut sum, bands, bands),
             BlockStructure::TriangularLower,

@@ -22,6 +22,17 @@ use ndarray::{Array2, ArrayView2};
 /// Pixels that are handled at once: with some hundred bands they fit into the second cache.
 const BLOCK: usize = 512;
 
+/// Replaces the content of `to` by a block, row by row.
+fn pack<T: From<f32>>(block: ArrayView2<'_, f32>, to: &mut Vec<T>) {
+    to.clear();
+    for row in block.rows() {
+        match row.to_slice() {
+            Some(values) => to.extend(values.iter().map(|&x| T::from(x))),
+            None => to.extend(row.iter().map(|&x| T::from(x))),
+        }
+    }
+}
+
 /// Runs `f` on the matrix as faer sees it.
 fn with_faer<R>(matrix: ArrayView2<'_, f64>, f: impl FnOnce(MatRef<'_, f64>) -> R) -> R {
     let (rows, cols) = matrix.dim();
