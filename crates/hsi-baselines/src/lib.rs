@@ -25,6 +25,7 @@ mod registry;
 mod report;
 mod roughness;
 mod shrink;
+mod simd;
 mod spectral_tv;
 mod tv;
 mod variant;

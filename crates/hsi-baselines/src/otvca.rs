@@ -7,7 +7,8 @@ use crate::denoiser::{as_matrix, ensure_usable, finish, into_images};
 use crate::frame::on_varying_bands;
 use crate::linalg::{apply, cross, gram, procrustes, symmetric_eigen};
 use crate::options::{Method, Setting, between, within};
-use crate::{Denoiser, Result, SplitBregman, Variant};
+use crate::tv::Smoother;
+use crate::{Denoiser, Error, Result, SplitBregman, Variant};
 
 /// Finds few images of small total variation, and orthonormal spectra, whose product is the cube.
 ///
@@ -108,17 +109,18 @@ impl Otvca {
             Variant::Corrected => 1e-3,
             Variant::Hyde => 0.1,
         };
-        let smoother = SplitBregman {
+        let options = SplitBregman {
             weight: 1.0 / self.weight,
             tolerance: self.tolerance.unwrap_or(tolerance),
             max_iterations: self.max_inner,
         };
-        let mut images = Array3::zeros((0, rows, cols));
+        let mut smoother = Smoother::new(options, (count, rows, cols));
+        let mut images = Array3::zeros((count, rows, cols));
         for _ in 0..self.iterations {
-            let components = apply(spectra.t(), matrix)?;
-            images = smoother.denoise(into_images(components, (rows, cols))?.view())?;
-            let flat = CowArray::from(images.view());
-            spectra = procrustes(cross(matrix, as_matrix(&flat)?)?.view())?;
+            let components = into_images(apply(spectra.t(), matrix)?, (rows, cols))?;
+            ensure_usable(components.view()).map_err(|_| Error::Overflow { method: Self::NAME })?;
+            smoother.run(components.view(), images.view_mut())?;
+            spectra = procrustes(cross(matrix, as_matrix(&images)?)?.view())?;
         }
         Ok(Features { images, spectra })
     }
