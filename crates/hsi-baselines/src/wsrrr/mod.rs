@@ -1,5 +1,6 @@
 //! WSRRR: wavelet-based sparse reduced-rank regression.
 
+mod block;
 mod sweep;
 
 use std::ops::Range;
@@ -236,31 +237,39 @@ impl Wsrrr {
     ) -> Result<Array3<f32>> {
         let Whitened { transform, omega, coefficients, groups } = whitened;
         let mut spectra = start(&omega)?;
-        let mut components = Array2::zeros((spectra.ncols(), coefficients.ncols()));
-        let sweep = Sweep::new(coefficients, &groups);
-        let nothing = Array2::zeros((spectra.ncols(), groups.len()));
-        sweep.run(&spectra, &nothing, components.view_mut());
-        let mut thresholds = self.thresholds(components.view(), &groups);
+        let mut sweep = Sweep::new(coefficients.view(), spectra.ncols(), &groups);
+        drop(coefficients);
+        sweep.run(&spectra, &Array2::zeros((spectra.ncols(), groups.len())));
+        let mut thresholds = self.thresholds(sweep.components().view(), &groups);
+        sweep.forget();
         for iteration in 0..self.iterations {
-            let cross = sweep.run(&spectra, &thresholds, components.view_mut());
+            let cross = sweep.run(&spectra, &thresholds);
             if iteration == 0 && self.variant == Variant::Hyde && groups.len() > 1 {
                 // HyDe stores the threshold of the coarsest details in the place of the first.
                 let coarsest = thresholds.column(1).to_owned();
                 thresholds.column_mut(0).assign(&coarsest);
+                sweep.forget();
             }
             let next = procrustes(cross.view())?;
             let change = (&next - &spectra).fold(0.0, |max: f64, x| max.max(x.abs()));
+            sweep.moved(&distances(&next, &spectra));
             spectra = next;
             if self.variant == Variant::Corrected && change < self.tolerance {
                 break;
             }
         }
+        let components = sweep.components();
         drop(sweep);
         let images = transform.inverse(components.view())?;
         let images = CowArray::from(images.mapv(|x| x.into() as f32));
         let scale = ndarray::aview1(&omega).insert_axis(Axis(1));
         finish(Self::NAME, apply((&spectra * &scale).view(), as_matrix(&images)?)?, noisy.dim())
     }
+}
+
+/// Returns the distance of every column of one matrix from that of the other.
+fn distances(a: &Array2<f64>, b: &Array2<f64>) -> Vec<f64> {
+    (a - b).columns().into_iter().map(|column| column.dot(&column).sqrt()).collect()
 }
 
 impl Method for Wsrrr {
