@@ -131,7 +131,7 @@ fn denoise(args: Arguments, invocation: Invocation) -> Result<()> {
     let settings = json!({ "normalisation": args.normalisation.to_string(),
         "add_noise": args.add_noise.as_ref().map(ToString::to_string), "seed": args.seed });
     let save_dir = output::begin(&args.save_dir, &invocation, &settings)?;
-    if args.input.is_dir() {
+    if is_folder(&args.input) {
         hsi_train::files::create_dir(&args.output)?;
     }
     let mut scores = [RowBuilder::default(), RowBuilder::default()];
@@ -174,15 +174,20 @@ fn restorer(args: &Arguments, path: &Path) -> Result<Restorer> {
     Ok(restorer)
 }
 
+/// Whether a path is a folder of cubes: that of an EnMAP product is one cube.
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() && Format::sniff(path).is_err()
+}
+
 /// Inputs and where each goes.
 fn pairs(input: &Path, output: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     if !input.exists() {
         bail!("the input `{}` does not exist", input.display());
     }
     let same = || matches!((input.canonicalize(), output.canonicalize()), (Ok(a), Ok(b)) if a == b);
-    if !input.is_dir() {
+    if !is_folder(input) {
         if output.is_dir() {
-            bail!("the output `{}` is a folder, the input is a file", output.display());
+            bail!("the output `{}` is a folder, the input is one cube", output.display());
         }
         if same() {
             bail!("the output `{}` is the input, which would be lost", output.display());

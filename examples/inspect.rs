@@ -50,6 +50,11 @@ fn inspect(args: Arguments, _: Invocation) -> Result<()> {
     let format = Format::sniff(&args.file)?;
     let mut facts = vec![("format", json!(format.name()))];
     let options = args.reading.options();
+    if format == Format::EnMap {
+        let layers = hsi_data::product(&args.file)?.layers;
+        let list: Vec<String> = layers.iter().map(ToString::to_string).collect();
+        facts.push(("holds", json!(list)));
+    }
     match hsi_data::contents(&args.file) {
         Ok(arrays) if format != Format::Npy => {
             let list: Vec<String> = arrays.iter().map(ToString::to_string).collect();
@@ -61,8 +66,16 @@ fn inspect(args: Arguments, _: Invocation) -> Result<()> {
     }
     match hsi_data::open_reader(&args.file, &options) {
         Ok(reader) => {
-            describe(&*reader, &mut facts);
+            stored(&*reader, &mut facts);
+            describe(reader.meta(), &mut facts);
             measure(&args, &*reader, &mut facts)?;
+        }
+        Err(error @ Error::EmptyImage { .. }) if args.picture.is_none() && !args.noise => {
+            // Its metadata are all that such a product has.
+            let product = hsi_data::product(&args.file)?;
+            facts.push(("cube", json!(error.to_string())));
+            facts.push(("bands", json!(product.bands)));
+            describe(&product.meta, &mut facts);
         }
         // Files are looked into to learn how they can be opened.
         Err(Error::ChooseArray { .. } | Error::NotACube { .. })
@@ -91,23 +104,28 @@ fn inspect(args: Arguments, _: Invocation) -> Result<()> {
     Ok(())
 }
 
-/// What the file says of its cube.
-fn describe(reader: &dyn CubeReader, facts: &mut Vec<(&'static str, Value)>) {
+/// What the file says of the samples of its cube.
+fn stored(reader: &dyn CubeReader, facts: &mut Vec<(&'static str, Value)>) {
     let [bands, rows, cols] = reader.shape();
     let meta = reader.meta();
-    if let Some(Source { axes, compression, chunk, variable, big_endian, .. }) = &meta.source {
-        if let Some(variable) = variable {
-            facts.push(("variable", json!(variable)));
-        }
-        facts.push(("shape", json!([bands, rows, cols])));
-        facts.push(("sample type", json!(reader.dtype().to_string())));
-        facts.push(("byte order", json!(if *big_endian { "big" } else { "little" })));
-        facts.push(("axes", json!(axes)));
-        if *compression != Compression::None {
-            facts.push(("compression", json!(compression.to_string())));
-        }
-        facts.extend(chunk.map(|sizes| ("chunk", json!(sizes))));
+    let Some(Source { axes, compression, chunk, variable, big_endian, .. }) = &meta.source else {
+        return;
+    };
+    if let Some(variable) = variable {
+        facts.push(("variable", json!(variable)));
     }
+    facts.push(("shape", json!([bands, rows, cols])));
+    facts.push(("sample type", json!(reader.dtype().name())));
+    facts.push(("byte order", json!(if *big_endian { "big" } else { "little" })));
+    facts.push(("axes", json!(axes)));
+    if *compression != Compression::None {
+        facts.push(("compression", json!(compression.to_string())));
+    }
+    facts.extend(chunk.map(|sizes| ("chunk", json!(sizes))));
+}
+
+/// What the file says of what its cube shows.
+fn describe(meta: &CubeMeta, facts: &mut Vec<(&'static str, Value)>) {
     spectral(meta, facts);
     let mut say = |key, value: Option<Value>| facts.extend(value.map(|value| (key, value)));
     say("nodata", meta.nodata.map(number));

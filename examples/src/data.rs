@@ -73,6 +73,7 @@ impl DataArgs {
             nodata: self.cut.file.nodata,
             variable: self.cut.file.variable.clone(),
             reshape: self.cut.file.reshape,
+            quality_masks: self.cut.file.quality_masks.clone(),
             band_selection: self.cut.band_selection,
         };
         self.data.open(&options).with_context(|| format!("`{}`", self.data))

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use hsi_data::{Axes, OpenOptions};
+use hsi_data::{Axes, OpenOptions, QualityMask};
 
 /// How a cube file is read, for formats that leave it open.
 #[derive(Debug, Clone, Default, Args)]
@@ -23,6 +23,10 @@ pub struct FileArgs {
     /// Value of pixels without data [default: what the file says]
     #[arg(long, allow_negative_numbers = true)]
     pub nodata: Option<f64>,
+    /// Quality layers of an EnMAP product whose flagged pixels count as having no data: cloud,
+    /// cloudshadow, haze, cirrus, snow. Defective pixels always do
+    #[arg(long, value_delimiter = ',', value_name = "MASK,..")]
+    pub quality_masks: Vec<QualityMask>,
 }
 
 impl FileArgs {
@@ -33,6 +37,7 @@ impl FileArgs {
             variable: self.variable.clone(),
             nodata: self.nodata,
             reshape: self.reshape,
+            quality_masks: self.quality_masks.clone(),
             ..OpenOptions::default()
         }
     }

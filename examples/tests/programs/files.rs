@@ -10,7 +10,7 @@ use ndarray::Array2;
 use crate::place::{Place, smooth};
 
 /// Files of one cube in every format that is written.
-const FILES: [&str; 5] = ["a.npy", "a.hdr", "a.mat", "a.h5", "b.mat"];
+const FILES: [&str; 6] = ["a.npy", "a.hdr", "a.tif", "a.mat", "a.h5", "b.mat"];
 
 /// A folder with `in.npy`: integers with wavelengths, nodata and a position.
 fn place() -> Result<Place> {
@@ -53,7 +53,7 @@ fn every_format_keeps_samples_and_metadata() -> Result<()> {
         let said = place.ok(&format!("inspect {file} --json --noise"))?.stdout;
         let facts: serde_json::Value = serde_json::from_str(&said)?;
         ensure!(facts["shape"] == serde_json::json!([6, 20, 30]), "{file}: {said}");
-        ensure!(facts["sample_type"] == "i2" && facts["bad_bands"][0] == 1, "{said}");
+        ensure!(facts["sample_type"] == "int16" && facts["bad_bands"][0] == 1, "{said}");
         ensure!(facts["wavelengths"]["max"] == 702.5 && facts["epsg"] == 32633, "{said}");
         ensure!(facts["nodata"] == -99.0 && facts["nodata_samples"] == 1, "{said}");
         ensure!(facts["noise_level"].as_f64() > Some(0.0), "{said}");
@@ -67,6 +67,51 @@ fn every_format_keeps_samples_and_metadata() -> Result<()> {
     );
     ensure!(place.bytes("a.png")?.starts_with(b"\x89PNG"));
     ensure!(!place.ok("inspect a.h5 --quick")?.stdout.contains("mean"));
+    Ok(())
+}
+
+/// The small product of hsi-data's tests, as a folder and as an archive, and one without an image.
+#[test]
+fn products_are_looked_into_converted_and_denoised() -> Result<()> {
+    let place = Place::new()?;
+    let golden =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../crates/hsi-data/tests/data/enmap");
+    for entry in std::fs::read_dir(golden)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = std::fs::read(&path)?;
+        if name == "product.zip" {
+            place.write(&name, &bytes)?;
+            continue;
+        }
+        if name.ends_with("METADATA.XML") {
+            place.write(&format!("bare/{name}"), &bytes)?;
+        } else if name.ends_with("SPECTRAL_IMAGE.TIF") {
+            place.write(&format!("bare/{name}"), [])?;
+        }
+        place.write(&format!("product/{name}"), &bytes)?;
+    }
+    for product in ["product", "product.zip"] {
+        let said = place.ok(&format!("inspect {product}"))?.stdout;
+        for words in
+            ["`QL_QUALITY_CIRRUS.TIF`", "4 bands, 20 rows", "int16", "bad bands        2\n"]
+        {
+            ensure!(said.contains(words), "{product}: no `{words}` in {said}");
+        }
+        place.ok(&format!("convert {product} a.h5 --quality-masks cloud,cirrus --bands good"))?;
+        let cube = place.cube("a.h5")?;
+        ensure!(cube.bands() == 3);
+        ensure!(cube.view()[[1, 5, 6]] == -32768.0 && cube.view()[[1, 5, 5]] == 155.0);
+    }
+    let said = place.ok("inspect bare")?.stdout;
+    for words in ["`SPECTRAL_IMAGE.TIF`, empty", "image of the product is empty", "418.24 to"] {
+        ensure!(said.contains(words), "no `{words}` in {said}");
+    }
+    place.refused("convert bare out.npy", &["`bare`", "is empty"])?;
+    place.refused("convert product out.npy --quality-masks snow", &["SNOW.TIF"])?;
+    place.refused("inspect product --quality-masks clouds", &["clouds", "cloudshadow"])?;
+    place.ok("denoise product den.tif --baseline median --save-dir s")?;
+    ensure!(place.cube("den.tif")?.meta().fwhm_nm == place.cube("product.zip")?.meta().fwhm_nm);
     Ok(())
 }
 
