@@ -111,7 +111,7 @@ fn check_supported(header: &Header, path: &Path) -> Result<()> {
         .any(|key| header.list(key).unwrap_or_default().iter().any(|bytes| bytes.parse() != Ok(0)));
     let feature = match (is_library, framed) {
         (true, _) => "a spectral library",
-        (_, true) => "bytes between the lines (`major frame offsets`)",
+        (_, true) => "a gap between the lines (`major frame offsets`)",
         _ => return Ok(()),
     };
     let (path, feature) = (path.to_path_buf(), feature.to_owned());
