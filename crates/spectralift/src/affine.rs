@@ -10,6 +10,8 @@ const RIDGES: [f64; 15] =
     [0.0, 1e-7, 3e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1];
 /// Directions with less than this part of the largest variance are not used.
 const MIN_VARIANCE: f64 = 1e-12;
+/// A pixel whose own part of its fit leaves less than this cannot be judged by leaving it out.
+const MIN_LEFT: f64 = 1e-6;
 
 /// The affine map of least squares, `y = offset + x W`, with a ridge on `W`.
 ///
@@ -140,7 +142,11 @@ fn left_out_error(
     let rows = scores.outer_iter().zip(ys.outer_iter()).zip(fitted.outer_iter());
     rows.map(|((score, y), fitted)| {
         let leverage: f64 = score.iter().zip(shrunk).map(|(s, w)| s * s * w).sum();
-        let left = (1.0 - (1.0 + leverage) / pixels).max(1e-9);
+        let left = 1.0 - (1.0 + leverage) / pixels;
+        // A map through this pixel whatever its value: nothing is known of its error there.
+        if left < MIN_LEFT {
+            return f64::INFINITY;
+        }
         y.iter().zip(fitted).map(|(y, f)| (y - f).powi(2)).sum::<f64>() / (left * left)
     })
     .sum()

@@ -93,6 +93,14 @@ impl Kriging {
         self.carried.len()
     }
 
+    /// Multiplications and additions for so many pixels: of whitening, distances and sums; the
+    /// exponential functions are not counted.
+    pub(crate) fn flops(&self, pixels: usize) -> u64 {
+        let (sites, bands) = self.carried.dim();
+        let inputs = self.whitening.mean.len();
+        (2 * pixels * (inputs * inputs + sites * (inputs + 2 + bands))) as u64
+    }
+
     /// The field at pixels, `[pixels, bands]`.
     pub(crate) fn apply(
         &self,

@@ -8,6 +8,7 @@ mod inputs;
 mod kriging;
 mod lift;
 mod linalg;
+mod matching;
 mod network;
 mod normalize;
 mod pixel_model;
@@ -31,7 +32,7 @@ pub use psf::{Psf, PsfConfig, PsfShape};
 pub use report::{LiftReport, Progress};
 pub use srf::{
     PUBLISHED_FWHM_FACTOR, SENSOR_BAND_COUNTS, SensorBand, Srf, SrfEstimate, estimate_srf,
-    nonnegative_least_squares, published_grid, sensor_bands,
+    estimate_srf_of_pair, nonnegative_least_squares, published_grid, sensor_bands,
 };
 pub use train::{Batch, Schedule, ScheduleKind};
 pub use upsample::upsample_bicubic;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ndarray::{Array2, Array3, ArrayView2, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -159,6 +159,9 @@ impl<'a, 'b> Lift<'a, 'b> {
             _ => None,
         };
         report.parameters += kriging.as_ref().map_or(0, Kriging::parameters);
+        let pixels = observed.hr_msi.len_of(Axis(1)) * observed.hr_msi.len_of(Axis(2));
+        report.flops = model.flops(pixels) + kriging.as_ref().map_or(0, |k| k.flops(pixels));
+        report.fits_sensor_image = self.seen.is_some();
         report.train_seconds = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let image = match kriging {

@@ -31,6 +31,11 @@ pub struct LiftReport {
     pub model: ModelKind,
     /// Numbers that were fitted.
     pub parameters: usize,
+    /// Multiplications and additions of the prediction.
+    pub flops: u64,
+    /// Whether the fit was to the sensor's own image, since the response does not explain it, and
+    /// not to what the response makes of the cube.
+    pub fits_sensor_image: bool,
     /// Ridge of the affine map, where there is one.
     pub ridge: Option<f64>,
     /// Epochs that the first network was trained for.
@@ -54,6 +59,8 @@ impl LiftReport {
         Self {
             model,
             parameters: 0,
+            flops: 0,
+            fits_sensor_image: false,
             ridge: None,
             epochs: 0,
             best_epoch: None,

@@ -5,6 +5,9 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 use crate::{Error, Result};
 
+/// Where a Gaussian ends, in standard deviations: as the published kernel of radius 7 and width 3.4.
+const REACH: f64 = 7.0 / 3.4;
+
 /// Averages a cube to fewer pixels.
 ///
 /// A pixel of the output is the mean of the area that it covers, pixels of the input at its edge
@@ -22,14 +25,35 @@ pub fn area_average(
     out_rows: usize,
     out_cols: usize,
 ) -> Result<Array3<f32>> {
-    let (bands, rows, cols) = cube.dim();
-    let plan = AreaPlan::new((rows, cols), (out_rows, out_cols))?;
-    let mut out = Array3::zeros((bands, out_rows, out_cols));
-    out.axis_iter_mut(Axis(0))
-        .into_par_iter()
-        .zip(cube.axis_iter(Axis(0)))
-        .for_each(|(mut out, band)| out.assign(&plan.apply(band)));
-    Ok(out)
+    let (_, rows, cols) = cube.dim();
+    Ok(AreaPlan::new((rows, cols), (out_rows, out_cols))?.apply_to_bands(cube))
+}
+
+/// Averages a cube that is blurred first, by a Gaussian with its own width along rows and columns,
+/// in pixels; 0 blurs nothing. Outside the image there is nothing.
+///
+/// # Shapes
+/// As [`area_average`].
+///
+/// # Errors
+/// As [`area_average`].
+pub(crate) fn blurred_average(
+    cube: ArrayView3<'_, f32>,
+    (out_rows, out_cols): (usize, usize),
+    (row_sigma, col_sigma): (f64, f64),
+) -> Result<Array3<f32>> {
+    let (_, rows, cols) = cube.dim();
+    let mut plan = AreaPlan::new((rows, cols), (out_rows, out_cols))?;
+    for (pieces, pixels, sigma) in
+        [(&mut plan.rows, rows, row_sigma), (&mut plan.cols, cols, col_sigma)]
+    {
+        if sigma > 0.0 {
+            for piece in pieces {
+                *piece = piece.blurred(pixels, sigma);
+            }
+        }
+    }
+    Ok(plan.apply_to_bands(cube))
 }
 
 /// Weights of the averages along both axes.
@@ -59,6 +83,15 @@ impl AreaPlan {
         Ok(Self { rows: pieces(input.0, output.0), cols: pieces(input.1, output.1) })
     }
 
+    fn apply_to_bands(&self, cube: ArrayView3<'_, f32>) -> Array3<f32> {
+        let mut out = Array3::zeros((cube.dim().0, self.rows.len(), self.cols.len()));
+        out.axis_iter_mut(Axis(0))
+            .into_par_iter()
+            .zip(cube.axis_iter(Axis(0)))
+            .for_each(|(mut out, band)| out.assign(&self.apply(band)));
+        out
+    }
+
     /// Averages one band.
     pub(super) fn apply(&self, band: ArrayView2<'_, f32>) -> Array2<f32> {
         let mut out = Array2::zeros((self.rows.len(), self.cols.len()));
@@ -74,6 +107,25 @@ impl AreaPlan {
             }
         }
         out
+    }
+}
+
+impl Piece {
+    /// The weights on the `n` pixels of the input before a Gaussian blurs them.
+    fn blurred(&self, n: usize, sigma: f64) -> Self {
+        let radius = (REACH * sigma).ceil() as usize;
+        let gauss = |distance: usize| (-0.5 * (distance as f64 / sigma).powi(2)).exp();
+        let kernel: Vec<f64> = (0..=radius).map(gauss).collect();
+        let sum = 2.0 * kernel.iter().sum::<f64>() - kernel[0];
+        let (start, end) = (self.start, self.start + self.weights.len());
+        let pixels = start.saturating_sub(radius)..n.min(end + radius);
+        let weight = |pixel: usize| -> f32 {
+            let parts = (start..end).zip(&self.weights);
+            let near =
+                parts.filter_map(|(at, w)| Some(f64::from(*w) * kernel.get(at.abs_diff(pixel))?));
+            (near.sum::<f64>() / sum) as f32
+        };
+        Self { start: pixels.start, weights: pixels.map(weight).collect() }
     }
 }
 

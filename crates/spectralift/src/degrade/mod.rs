@@ -9,6 +9,7 @@ use ndarray::parallel::prelude::*;
 use ndarray::{Array3, ArrayView3, Axis};
 
 pub use area::area_average;
+pub(crate) use area::blurred_average;
 pub use blur::blur;
 pub use noise::{add_noise, unit_normals};
 

@@ -3,6 +3,7 @@
 
 mod estimate;
 mod nnls;
+mod pair;
 mod tables;
 
 use ndarray::parallel::prelude::*;
@@ -10,6 +11,7 @@ use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis};
 
 pub use estimate::{SrfEstimate, estimate_srf};
 pub use nnls::nonnegative_least_squares;
+pub use pair::estimate_srf_of_pair;
 pub use tables::{SENSOR_BAND_COUNTS, SensorBand, sensor_bands};
 
 use crate::{Error, Result};

@@ -3,8 +3,8 @@
 use ndarray::{Array2, Array3, array, s};
 use spectralift::{
     AffineMap, Batch, Degradation, Error, LiftConfig, ModelKind, Observations, Observed, Psf,
-    PsfConfig, Schedule, ScheduleKind, SpectralNet, Srf, SuperResolution, estimate_srf,
-    sensor_bands, super_resolve, unit_normals, upsample_bicubic,
+    PsfConfig, PsfShape, Schedule, ScheduleKind, SpectralNet, Srf, SuperResolution, estimate_srf,
+    estimate_srf_of_pair, sensor_bands, super_resolve, unit_normals, upsample_bicubic,
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -80,6 +80,8 @@ fn every_model_beats_upsampling_and_the_default_is_the_best() -> Outcome {
         let report = &result.report;
         assert_eq!(report.model, model);
         assert!(report.parameters >= result.model.parameters() && report.parameters > 0);
+        let whole = report.parameters == result.model.parameters();
+        assert_eq!(report.flops == result.model.flops(48 * 40), whole, "{model}");
         assert_eq!(report.losses.len(), report.epochs);
         assert_eq!(report.learning_rates.len(), report.epochs);
         let trained = matches!(model, ModelKind::Published | ModelKind::Residual);
@@ -188,6 +190,64 @@ fn what_only_the_sensor_sees_does_little_harm() -> Outcome {
         let ours = pair.rmse(&result.image);
         assert!(ours < 0.8 * naive, "{model}: {ours} {naive}");
     }
+    Ok(())
+}
+
+/// The images that two sensors see of a scene, with a blur of a shape.
+fn seen_through(shape: PsfShape, ratio: usize, srf: &Srf) -> spectralift::Result<Observations> {
+    let degradation = Degradation {
+        psf: Psf::new(&PsfConfig { shape, ..PsfConfig::default() })?,
+        ratio,
+        srf: srf.clone(),
+        snr_spatial_db: Some(40.0),
+        snr_spectral_db: Some(45.0),
+        seed: 5,
+    };
+    degradation.apply(scene(64, 56).view())
+}
+
+#[test]
+fn a_response_that_is_known_is_believed_whatever_the_blur() -> Outcome {
+    let srf = Srf::published(sensor_bands(4)?, BANDS, 2.355)?;
+    for shape in PsfShape::ALL {
+        for ratio in [2, 4] {
+            let seen = seen_through(shape, ratio, &srf)?;
+            let observed = Observed {
+                lr_hsi: seen.lr_hsi.view(),
+                hr_msi: seen.hr_msi.view(),
+                srf: &srf,
+                missing: None,
+            };
+            let config = LiftConfig::of(ModelKind::Affine);
+            let result = super_resolve(&observed, &config, &mut |_| ())?;
+            assert!(!result.report.fits_sensor_image, "{shape} {ratio}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn responses_of_pairs_are_found_through_the_blur() -> Outcome {
+    let srf = Srf::published(sensor_bands(3)?, BANDS, 2.355)?;
+    for shape in [PsfShape::Gaussian, PsfShape::Sinc, PsfShape::Delta] {
+        let seen = seen_through(shape, 2, &srf)?;
+        let (low, high) = (seen.lr_hsi.view(), seen.hr_msi.view());
+        let found = estimate_srf_of_pair(low, high, None, 1e-3)?;
+        let wanted = srf.apply(low)?;
+        let error = (found.srf.apply(low)? - &wanted).mapv(|d| d * d).mean().ok_or("pixels")?;
+        let spread = wanted.var(0.0);
+        assert!(error < 0.01 * spread, "{shape}: {error} {spread}");
+        assert!(found.explained.iter().all(|&part| part > 0.99), "{shape}: {:?}", found.explained);
+    }
+    Ok(())
+}
+
+#[test]
+fn pixels_that_only_one_value_fits_do_not_choose_the_ridge() -> Outcome {
+    // Ten pixels and nine inputs: without a ridge the map goes through all of them.
+    let xs = unit_normals((1, 10, 9), 7, 0).remove_axis(ndarray::Axis(0));
+    let ys = unit_normals((1, 10, 3), 7, 1).remove_axis(ndarray::Axis(0));
+    assert!(AffineMap::fit(xs.view(), ys.view(), None)?.ridge() > 0.0);
     Ok(())
 }
 
