@@ -16,6 +16,7 @@ use hsi_examples::output::print_line;
 use hsi_examples::superres::args::{ImageArgs, OutputArgs};
 use hsi_examples::superres::estimate::check_scorable;
 use hsi_examples::superres::models::ModelArgs;
+use hsi_examples::superres::modes::Mode;
 use hsi_examples::superres::pair::Pair;
 use hsi_examples::superres::run::{Plan, Task};
 use hsi_examples::superres::scene::{Scene, Setting};
@@ -55,37 +56,18 @@ fn main() -> ExitCode {
 
 fn superres(args: Arguments, invocation: Invocation) -> Result<()> {
     let images = &args.images;
-    let plan = Plan::new(images, &args.sensors, &args.model, &args.output, &invocation)?;
-    let plan = &plan;
-    let real = images.hr_msi.is_some() || images.lr_hsi.is_some();
-    if let Some(synthetic) = images.synthetic {
-        ensure!(synthetic || images.input.is_none(), "--synthetic false is for --lr-hsi");
-        ensure!(!synthetic || !real, "--synthetic true goes with --input");
+    let plan = &Plan::new(images, &args.sensors, &args.model, &args.output, &invocation)?;
+    args.sweep.check(images)?;
+    if args.sweep.sweep {
+        return sweep_scenes(&args, plan);
     }
-    args.sweep.check()?;
-    let sweeps = args.sweep.sweep;
-    match (&images.input, &images.lr_hsi, &images.hr_msi) {
-        (Some(input), None, None) if sweeps => sweep_scene(&args, plan, input),
-        (Some(input), None, None) => synthetic(&args, plan, input),
-        (None, Some(_), Some(_)) if sweeps => {
-            bail!("--sweep is for --input")
-        }
-        (None, Some(cube), Some(msi)) => pair(&args, plan, (cube, msi)),
-        (Some(_), ..) => {
-            bail!("--input is for synthetic mode, --lr-hsi for real mode: not both")
-        }
-        (None, None, None) => {
-            bail!("nothing to do: name --input, or --lr-hsi and --hr-msi")
-        }
-        (None, Some(_), None) => bail!("--lr-hsi needs --hr-msi, the multispectral image"),
-        (None, None, Some(_)) => bail!("--hr-msi needs --lr-hsi, the hyperspectral cube"),
+    match Mode::of(images, &args.sensors)? {
+        Mode::Synthetic(input) => synthetic(&args, plan, input),
+        Mode::Real(cube, msi) => pair(&args, plan, (cube, msi)),
     }
 }
 
 fn synthetic_scene(args: &Arguments, input: &Path) -> Result<Scene> {
-    let ImageArgs { truth, wald_ratio, .. } = &args.images;
-    ensure!(truth.is_none() && wald_ratio.is_none(), "--truth and --wald-ratio are for real mode");
-    ensure!(!args.sensors.estimate_srf, "--estimate-srf is for real mode: here the SRF is known");
     let scene = Scene::read(input, &args.file.options(), args.images.normalisation)?;
     let (_, rows, cols) = scene.truth.dim();
     check_scorable(rows, cols).with_context(|| format!("`{}`", input.display()))?;
@@ -94,12 +76,13 @@ fn synthetic_scene(args: &Arguments, input: &Path) -> Result<Scene> {
 
 fn synthetic(args: &Arguments, plan: &Plan<'_>, input: &Path) -> Result<()> {
     let sensors = &args.sensors;
-    sensors.check_parameters(&[sensors.psf_type])?;
+    sensors.check_parameters(&[sensors.shape()])?;
     let scene = synthetic_scene(args, input)?;
     let setting = Setting {
-        psf: sensors.psf_type,
-        ratio: sensors.downsample_ratio,
+        psf: sensors.shape(),
+        ratio: sensors.ratio(),
         msi_bands: sensors.num_msi_bands.unwrap_or(4),
+        seed: sensors.seed,
     };
     let case = scene.observe(sensors, setting)?;
     let task = Task {
@@ -114,8 +97,6 @@ fn synthetic(args: &Arguments, plan: &Plan<'_>, input: &Path) -> Result<()> {
 }
 
 fn pair(args: &Arguments, plan: &Plan<'_>, (cube, msi): (&Path, &Path)) -> Result<()> {
-    args.sensors.check_parameters(&[])?;
-    ensure!(args.sensors.psf_file.is_none(), "--psf-file is for synthetic mode");
     let options = args.file.options();
     let pair = Pair::read((cube, msi), &args.images, &options, &args.sensors)?;
     if let Some(truth) = &pair.truth {
@@ -141,22 +122,30 @@ fn pair(args: &Arguments, plan: &Plan<'_>, (cube, msi): (&Path, &Path)) -> Resul
     task.run(plan)
 }
 
-fn sweep_scene(args: &Arguments, plan: &Plan<'_>, input: &Path) -> Result<()> {
+fn sweep_scenes(args: &Arguments, plan: &Plan<'_>) -> Result<()> {
     ensure!(args.output.output.is_none(), "--sweep writes tables, no cube: leave out --output");
+    let inputs = match &args.sweep.scenes {
+        Some(list) => list.0.iter().map(PathBuf::as_path).collect(),
+        None => match Mode::of(&args.images, &args.sensors)? {
+            Mode::Synthetic(input) => vec![input],
+            Mode::Real(..) => bail!("--sweep is for --input, the cube that is degraded"),
+        },
+    };
     let settings = args.sweep.settings(&args.sensors)?;
     let shapes: Vec<_> = settings.iter().map(|setting| setting.psf).collect();
     args.sensors.check_parameters(&shapes)?;
-    let scene = synthetic_scene(args, input)?;
-    let about = json!({ "mode": "sweep", "range": scene.range, "settings": settings.len() });
+    // All are read before anything is computed: a file that cannot be used is found at once.
+    let scenes = inputs.iter().map(|input| synthetic_scene(args, input));
+    let scenes = scenes.collect::<Result<Vec<Scene>>>()?;
+    let ranges: Vec<_> = scenes.iter().map(|scene| (&scene.name, scene.range)).collect();
+    let about = json!({ "mode": "sweep", "ranges": ranges, "settings": settings.len() });
     let save_dir = plan.begin(&about)?;
-    let models = (&args.model, plan.configs.as_slice());
-    let lines = sweep(&scene, &settings, &args.sensors, models, &save_dir)?;
-    plan.finish(&save_dir, &scene.name, "sweep", &lines)?;
+    let lines = sweep(&scenes, &settings, plan, &save_dir)?;
     let failed = lines.iter().filter(|line| line.outcome.is_err()).count();
     print_line(&format!(
         "{}: {} settings, {failed} failed; {}",
         save_dir.join("sweep.csv").display(),
-        settings.len(),
+        scenes.len() * settings.len(),
         save_dir.join("sweep.md").display()
     ));
     Ok(())

@@ -56,8 +56,8 @@ pub struct Estimate {
     pub inference_seconds: f64,
     /// Numbers that were fitted.
     pub parameters: usize,
-    /// Multiplications and additions of the prediction, where they are known.
-    pub flops: Option<u64>,
+    /// Multiplications and additions of the prediction.
+    pub flops: u64,
     /// The course of the fit of a model.
     pub report: Option<LiftReport>,
 }
@@ -72,9 +72,10 @@ pub fn estimate(
     config: Option<&LiftConfig>,
     progress: &mut (dyn FnMut(&Progress) + Send),
 ) -> Result<Estimate> {
-    let (rows, cols) = case.size();
     let Method::Model(_) = method else {
         let start = Instant::now();
+        let (rows, cols) = case.size();
+        let (bands, _, low_cols) = case.lr_hsi.dim();
         let mut image = upsample_bicubic(filled(case).view(), rows, cols)?;
         image.par_mapv_inplace(|value| value.clamp(0.0, 1.0));
         return Ok(Estimate {
@@ -83,22 +84,20 @@ pub fn estimate(
             train_seconds: 0.0,
             inference_seconds: start.elapsed().as_secs_f64(),
             parameters: 0,
-            flops: None,
+            // Four pixels along the columns, then along the rows.
+            flops: (8 * bands * rows * (low_cols + cols)) as u64,
             report: None,
         });
     };
     let config = config.context("a model needs its settings")?;
     let done = super_resolve(&case.observed(), config, progress)?;
-    let parameters = done.report.parameters;
-    // The count is that of the pixel's map: it is the whole only where nothing else was fitted.
-    let whole = parameters == done.model.parameters();
     Ok(Estimate {
         method,
         image: done.image,
         train_seconds: done.report.train_seconds,
         inference_seconds: done.report.inference_seconds,
-        parameters,
-        flops: whole.then(|| done.model.flops(rows * cols)),
+        parameters: done.report.parameters,
+        flops: done.report.flops,
         report: Some(done.report),
     })
 }

@@ -4,6 +4,7 @@ pub mod args;
 pub mod case;
 pub mod estimate;
 pub mod models;
+pub mod modes;
 pub mod pair;
 pub mod pictures;
 pub mod run;

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use hsi_data::{CubeMeta, OpenOptions};
 use ndarray::{Array2, Array3, Axis};
-use spectralift::{PercentileRange, Srf, SrfEstimate, area_average, estimate_srf};
+use spectralift::{PercentileRange, Srf, SrfEstimate, area_average, estimate_srf_of_pair};
 
 use super::args::ImageArgs;
 use super::case::{Case, Label, covering, fill};
@@ -212,15 +212,13 @@ fn srf(
     lr_missing: Option<&Array2<bool>>,
     msi_path: &Path,
 ) -> Result<(Srf, Option<SrfEstimate>)> {
-    let (_, rows, cols) = cube.data.dim();
     let given = sensors.srf_file.is_some() || sensors.num_msi_bands.is_some();
     if sensors.estimate_srf {
         ensure!(!given, "--estimate-srf takes the place of --srf-file and --num-msi-bands");
-        let averaged = area_average(msi.data.view(), rows, cols)?;
         let missing = lr_missing.map(|mask| mask.view());
-        let found =
-            estimate_srf(cube.data.view(), averaged.view(), missing, sensors.srf_smoothness)
-                .context("the SRF cannot be estimated")?;
+        let (low, high) = (cube.data.view(), msi.data.view());
+        let found = estimate_srf_of_pair(low, high, missing, sensors.smoothness())
+            .context("the SRF cannot be estimated")?;
         found.to_hsi_scale(&mut msi.data)?;
         return Ok((found.srf.clone(), Some(found)));
     }

@@ -97,7 +97,6 @@ impl<'a> Plan<'a> {
                     db(label.snr_spectral_db)
                 )
             }
-            _ if mode == "sweep" => format!("multispectral {}", db(sensors.snr_spectral.0)),
             _ => "that of the sensors".to_owned(),
         };
         let report = Report {
@@ -108,7 +107,7 @@ impl<'a> Plan<'a> {
                 seed: sensors.seed,
                 data: scene.to_owned(),
             },
-            rows: lines.iter().filter_map(|line| row(line, mode)).collect(),
+            rows: lines.iter().filter_map(Line::row).collect(),
         };
         let scores = Scores { report, definitions: Variant::HyperBench };
         Ok(hsi_train::files::write_json(&save_dir.join("metrics.json"), &scores)?)
@@ -277,10 +276,12 @@ fn fit(
     if verbose {
         let report = made.report.as_ref();
         let ridge = report.and_then(|report| report.ridge);
+        let own = report.is_some_and(|report| report.fits_sensor_image);
         let kept = report.and_then(|report| report.best_epoch);
         print_line(&format!(
-            "{method}: {} parameters{}{}, {:.2} s to fit, {:.2} s to apply",
+            "{method}: {} parameters{}{}{}, {:.2} s to fit, {:.2} s to apply",
             made.parameters,
+            if own { ", fitted to the multispectral image itself" } else { "" },
             ridge.map_or(String::new(), |ridge| format!(", ridge {ridge:.1e}")),
             kept.map_or(String::new(), |epoch| format!(", weights of epoch {epoch}")),
             made.train_seconds,
@@ -288,14 +289,4 @@ fn fit(
         ));
     }
     Ok(made)
-}
-
-/// The row of a line; in a sweep the method's name says the setting.
-fn row(line: &Line, mode: &str) -> Option<hsi_train::Row> {
-    let mut row = line.row()?;
-    if mode == "sweep" {
-        let ratio = line.label.ratio.unwrap_or_default();
-        row.method = format!("{} {} {ratio}x {} bands", row.method, line.label.psf, line.msi_bands);
-    }
-    Some(row)
 }

@@ -40,6 +40,8 @@ pub struct Setting {
     pub ratio: usize,
     /// Bands of the multispectral sensor.
     pub msi_bands: usize,
+    /// Seed of the noise.
+    pub seed: u64,
 }
 
 /// A cube whose bands all have data: samples, pixels without data, metadata, and which bands of how
@@ -155,14 +157,14 @@ impl Scene {
             wavelengths_nm: self.meta.wavelengths_nm.as_deref(),
         };
         let srf = response(sensors, &bands, setting.msi_bands)?;
-        let Setting { ratio, .. } = setting;
+        let Setting { ratio, seed, .. } = setting;
         let degradation = Degradation {
             psf: psf.clone(),
             ratio,
             srf: srf.clone(),
             snr_spatial_db: sensors.snr_spatial_db(ratio),
-            snr_spectral_db: sensors.snr_spectral.0,
-            seed: sensors.seed,
+            snr_spectral_db: sensors.snr_spectral_db(),
+            seed,
         };
         let seen = degradation.apply(self.truth.view())?;
         let size = (seen.lr_hsi.dim().1, seen.lr_hsi.dim().2);
@@ -171,13 +173,13 @@ impl Scene {
         let label = Label {
             scene: self.name.clone(),
             psf: psf_name,
-            sigma: formula.then_some(sensors.sigma),
+            sigma: formula.then(|| sensors.sigma()),
             kernel_rows: Some(psf.kernel().nrows()),
             ratio: Some(ratio),
             snr_spatial_db: degradation.snr_spatial_db,
             snr_spectral_db: degradation.snr_spectral_db,
-            fwhm_factor: sensors.srf_file.is_none().then_some(sensors.fwhm_factor),
-            seed: sensors.seed,
+            fwhm_factor: sensors.srf_file.is_none().then(|| sensors.fwhm_factor()),
+            seed,
         };
         Ok(Case {
             lr_hsi: seen.lr_hsi,
@@ -210,15 +212,19 @@ pub fn response(sensors: &SensorArgs, bands: &Bands<'_>, msi_bands: usize) -> Re
     let Some(path) = &sensors.srf_file else {
         let sensor = sensor_bands(msi_bands)?;
         if !sensors.true_wavelengths {
-            return Ok(Srf::published(sensor, bands.used.len(), sensors.fwhm_factor)?);
+            return Ok(Srf::published(sensor, bands.used.len(), sensors.fwhm_factor())?);
         }
         let list = bands.wavelengths_nm;
         let list = list.context("--true-wavelengths needs a cube that tells its wavelengths")?;
         let list: Vec<f64> = list.iter().map(|&nm| f64::from(nm)).collect();
-        return Ok(Srf::on_wavelengths(sensor, &list, sensors.fwhm_factor)?);
+        return Ok(Srf::on_wavelengths(sensor, &list, sensors.fwhm_factor())?);
     };
     let shown = path.display();
     let matrix = hsi_data::read_matrix(path, sensors.srf_variable.as_deref())?;
+    if let Some(count) = sensors.num_msi_bands.filter(|&count| count != matrix.nrows()) {
+        let rows = matrix.nrows();
+        bail!("the SRF `{shown}` should have {count} rows, as --num-msi-bands says, got {rows}");
+    }
     let (all, used) = (bands.all, bands.used.len());
     let columns = matrix.ncols();
     let weights = if columns == used {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use spectralift::{Degradation, Psf, PsfConfig, PsfShape};
+use spectralift::{Degradation, PUBLISHED_FWHM_FACTOR, Psf, PsfConfig, PsfShape};
 
 /// A signal-to-noise ratio in dB, or none for no noise.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,14 +29,15 @@ impl FromStr for Snr {
 pub struct SensorArgs {
     /// Blur of the cube in synthetic mode: gaussian, kolmogorov, airy (as published; airy-disc is
     /// the diffraction pattern), moffat, sinc, lorentzian2, hermite, parabolic, gabor, delta
-    #[arg(long, default_value = "gaussian")]
-    pub psf_type: PsfShape,
-    /// Width of the blur in pixels of high resolution
-    #[arg(long, default_value_t = 3.4)]
-    pub sigma: f64,
-    /// Radius of the kernel in pixels: it has 2 x radius + 1 rows and columns
-    #[arg(long, default_value_t = 7, value_name = "RADIUS")]
-    pub kernel_size: usize,
+    /// [default: gaussian]
+    #[arg(long, value_name = "NAME")]
+    pub psf_type: Option<PsfShape>,
+    /// Width of the blur in pixels of high resolution [default: 3.4]
+    #[arg(long)]
+    pub sigma: Option<f64>,
+    /// Radius of the kernel in pixels: it has 2 x radius + 1 rows and columns [default: 7]
+    #[arg(long, value_name = "RADIUS")]
+    pub kernel_size: Option<usize>,
     /// Exponent of `moffat` [default: 3.5]
     #[arg(long, value_name = "BETA")]
     pub moffat_beta: Option<f64>,
@@ -62,22 +63,24 @@ pub struct SensorArgs {
     #[arg(long, value_name = "NAME")]
     pub psf_variable: Option<String>,
     /// Pixels of high resolution along the side of one of low resolution, in synthetic mode
-    #[arg(long, default_value_t = 4, value_name = "RATIO")]
-    pub downsample_ratio: usize,
+    /// [default: 4]
+    #[arg(long, value_name = "RATIO")]
+    pub downsample_ratio: Option<usize>,
     /// Signal-to-noise ratio of the cube in dB, or none, in synthetic mode [default: 35, 30, 25, 20
     /// for ratios of 4, 8, 16, 32]
     #[arg(long, value_name = "DB")]
     pub snr_spatial: Option<Snr>,
     /// Signal-to-noise ratio of the multispectral image in dB, or none, in synthetic mode
-    #[arg(long, value_name = "DB", default_value = "40")]
-    pub snr_spectral: Snr,
+    /// [default: 40]
+    #[arg(long, value_name = "DB")]
+    pub snr_spectral: Option<Snr>,
     /// Bands of the multispectral sensor whose response is built: 1, 3, 4, 8 or 16 [default: 4 in
     /// synthetic mode]
     #[arg(long, value_name = "COUNT")]
     pub num_msi_bands: Option<usize>,
-    /// Divisor from the width of a band to the standard deviation of its response
-    #[arg(long, default_value_t = spectralift::PUBLISHED_FWHM_FACTOR, value_name = "FACTOR")]
-    pub fwhm_factor: f64,
+    /// Divisor from the width of a band to the standard deviation of its response [default: 4.2]
+    #[arg(long, value_name = "FACTOR")]
+    pub fwhm_factor: Option<f64>,
     /// Build the response on the wavelengths of the cube, not on the published grid, which spreads
     /// any cube's bands evenly over the sensor's range
     #[arg(long)]
@@ -93,15 +96,50 @@ pub struct SensorArgs {
     /// images, in real mode
     #[arg(long)]
     pub estimate_srf: bool,
-    /// Weight of the smoothness of an estimated response
-    #[arg(long, default_value_t = 0.1, value_name = "WEIGHT")]
-    pub srf_smoothness: f64,
+    /// Weight of the smoothness of an estimated response [default: 0.01]
+    #[arg(long, value_name = "WEIGHT")]
+    pub srf_smoothness: Option<f64>,
     /// Seed of the noise, the weights and the held-out pixels
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
 }
 
 impl SensorArgs {
+    /// Shape of the blur.
+    pub fn shape(&self) -> PsfShape {
+        self.psf_type.unwrap_or(PsfShape::Gaussian)
+    }
+
+    /// Width of the blur.
+    pub fn sigma(&self) -> f64 {
+        self.sigma.unwrap_or(PsfConfig::default().sigma)
+    }
+
+    /// Radius of its kernel.
+    pub fn radius(&self) -> usize {
+        self.kernel_size.unwrap_or(PsfConfig::default().radius)
+    }
+
+    /// Ratio of the resolutions.
+    pub fn ratio(&self) -> usize {
+        self.downsample_ratio.unwrap_or(4)
+    }
+
+    /// Signal-to-noise ratio of the multispectral image.
+    pub fn snr_spectral_db(&self) -> Option<f64> {
+        self.snr_spectral.unwrap_or(Snr(Some(40.0))).0
+    }
+
+    /// Divisor from the width of a band to the standard deviation of its response.
+    pub fn fwhm_factor(&self) -> f64 {
+        self.fwhm_factor.unwrap_or(PUBLISHED_FWHM_FACTOR)
+    }
+
+    /// Weight of the smoothness of an estimated response.
+    pub fn smoothness(&self) -> f64 {
+        self.srf_smoothness.unwrap_or(0.01)
+    }
+
     /// The blur of a shape: its kernel and its name.
     ///
     /// # Errors
@@ -113,7 +151,7 @@ impl SensorArgs {
             return Ok((psf, "custom".to_owned()));
         }
         let shape = self.with_parameters(shape);
-        let config = PsfConfig { shape, sigma: self.sigma, radius: self.kernel_size };
+        let config = PsfConfig { shape, sigma: self.sigma(), radius: self.radius() };
         let psf = Psf::new(&config).with_context(|| format!("the PSF `{}`", shape.name()))?;
         Ok((psf, shape.name().to_owned()))
     }

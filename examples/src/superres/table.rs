@@ -7,6 +7,7 @@ use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 use hsi_metrics::Metrics;
 use hsi_train::{Row, RowBuilder};
+use serde_json::{Value, json};
 
 use super::case::{Case, Label};
 use super::estimate::Estimate;
@@ -76,8 +77,8 @@ pub struct Outcome {
     pub inference_seconds: f64,
     /// Numbers that were fitted.
     pub parameters: usize,
-    /// Operations of the prediction, where they are known.
-    pub flops: Option<u64>,
+    /// Multiplications and additions of the prediction.
+    pub flops: u64,
 }
 
 impl Line {
@@ -112,6 +113,20 @@ impl Line {
         Some(row)
     }
 
+    /// The row of a sweep's `metrics.json`: setting, scores and cost, medians over so many seeds.
+    pub fn sweep_row(&self, seeds: usize) -> Option<Value> {
+        let Outcome { metrics, train_seconds, inference_seconds, parameters, .. } =
+            self.outcome.as_ref().ok()?;
+        let Label { scene, psf, ratio, .. } = &self.label;
+        Some(json!({
+            "method": self.method, "scene": scene, "psf": psf, "ratio": ratio,
+            "msi_bands": self.msi_bands, "seeds": seeds, "psnr_db": metrics.psnr_db,
+            "ssim": metrics.ssim, "sam_deg": metrics.sam_deg, "rmse": metrics.rmse,
+            "uiqi": metrics.uiqi, "ergas": metrics.ergas, "train_seconds": train_seconds,
+            "inference_seconds": inference_seconds, "parameters": parameters,
+        }))
+    }
+
     fn cells(&self) -> [String; 33] {
         let Self { label, .. } = self;
         let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
@@ -124,7 +139,6 @@ impl Line {
         let done = self.outcome.as_ref().ok();
         let scores = done.map(|outcome| outcome.metrics);
         let score = |of: fn(&Metrics) -> f64| number(scores.as_ref().map(of));
-        let flops = done.map(|o| o.flops.map_or("nan".to_owned(), |flops| flops.to_string()));
         let (status, error) = match &self.outcome {
             Ok(_) => ("success", String::new()),
             Err(error) => ("failed", error.clone()),
@@ -152,7 +166,7 @@ impl Line {
             number(done.map(|o| o.train_seconds)),
             number(done.map(|o| o.inference_seconds)),
             count(done.map(|o| o.parameters)),
-            flops.unwrap_or_default(),
+            done.map_or(String::new(), |o| o.flops.to_string()),
             "nan".to_owned(),
             score(|m| m.rmse),
             score(|m| m.psnr_db),
@@ -165,6 +179,53 @@ impl Line {
             self.seconds.to_string(),
         ]
     }
+}
+
+/// The medians over seeds of what else was done alike, in the order of the first of each. Where a
+/// seed failed there is no median but its reason.
+pub fn medians(lines: &[Line]) -> Vec<Line> {
+    let alike = |a: &Line, b: &Line| {
+        let key = |line: &Line| (line.msi_bands, Label { seed: 0, ..line.label.clone() });
+        (&a.method, key(a)) == (&b.method, key(b))
+    };
+    let mut groups: Vec<Vec<&Line>> = Vec::new();
+    for line in lines {
+        match groups.iter_mut().find(|group| alike(group[0], line)) {
+            Some(group) => group.push(line),
+            None => groups.push(vec![line]),
+        }
+    }
+    groups.iter().map(|group| median(group)).collect()
+}
+
+fn median(group: &[&Line]) -> Line {
+    let outcomes: Result<Vec<Outcome>, String> =
+        group.iter().map(|line| line.outcome.clone()).collect();
+    let outcome = outcomes.map(|all| {
+        let of = |value: &dyn Fn(&Outcome) -> f64| {
+            let mut values: Vec<f64> = all.iter().map(value).collect();
+            values.sort_by(f64::total_cmp);
+            let upper = values[values.len() / 2];
+            f64::midpoint(values[(values.len() - 1) / 2], upper)
+        };
+        let metrics = Metrics {
+            psnr_db: of(&|o| o.metrics.psnr_db),
+            psnr_global_db: of(&|o| o.metrics.psnr_global_db),
+            ssim: of(&|o| o.metrics.ssim),
+            sam_deg: of(&|o| o.metrics.sam_deg),
+            mse: of(&|o| o.metrics.mse),
+            rmse: of(&|o| o.metrics.rmse),
+            ergas: of(&|o| o.metrics.ergas),
+            uiqi: of(&|o| o.metrics.uiqi),
+        };
+        Outcome {
+            metrics,
+            train_seconds: of(&|o| o.train_seconds),
+            inference_seconds: of(&|o| o.inference_seconds),
+            ..all[0]
+        }
+    });
+    Line { outcome, ..group[0].clone() }
 }
 
 /// The lines as CSV with HyperBench's columns.
@@ -230,16 +291,25 @@ pub fn table(lines: &[Line]) -> Table {
     table
 }
 
-/// The lines of a sweep as Markdown, a row for each setting and method.
-pub fn markdown(scene: &str, lines: &[Line]) -> String {
-    let mut text = format!("# {scene}\n\n| PSF | ratio | bands |");
-    for name in HEADER {
-        let _ = write!(text, " {name} |");
-    }
-    text.push_str("\n| --- | ---: | ---: | --- |");
-    text.push_str(&" ---: |".repeat(HEADER.len() - 1));
-    text.push('\n');
+/// The medians of a sweep as Markdown: a table for each scene, a row for each setting and method.
+pub fn markdown(lines: &[Line], seeds: &[String]) -> String {
+    let mut text = match seeds {
+        [] | [_] => String::new(),
+        seeds => format!("Medians over the seeds {}.\n\n", seeds.join(", ")),
+    };
+    let mut scene = None;
     for line in lines {
+        if scene != Some(&line.label.scene) {
+            let gap = if scene.is_some() { "\n" } else { "" };
+            scene = Some(&line.label.scene);
+            let _ = write!(text, "{gap}# {}\n\n| PSF | ratio | bands |", line.label.scene);
+            for name in HEADER {
+                let _ = write!(text, " {name} |");
+            }
+            text.push_str("\n| --- | ---: | ---: | --- |");
+            text.push_str(&" ---: |".repeat(HEADER.len() - 1));
+            text.push('\n');
+        }
         let ratio = line.label.ratio.map_or(String::new(), |ratio| ratio.to_string());
         let _ = write!(text, "| {} | {ratio} | {} |", line.label.psf, line.msi_bands);
         for cell in scores(line) {
@@ -271,7 +341,7 @@ mod tests {
         assert!(rows[1].starts_with("\"a, \"\"b\"\"\",strict,fused,,,,8,3,,,,0,\"(2, 3, 5)\""));
         assert!(rows[1].ends_with("failed,\"row 3, too narrow\",0.5"), "{}", rows[1]);
         assert!(line.row().is_none());
-        let page = markdown("a", &[line]);
+        let page = markdown(&[line], &["0".to_owned()]);
         let widths: Vec<usize> =
             page.lines().skip(2).map(|line| line.matches('|').count()).collect();
         assert_eq!(widths, [13, 13, 13], "{page}");
