@@ -15,7 +15,7 @@ use crate::files::FileArgs;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// HySpecNet folder, folder of cubes, one cube file, or `synthetic[:N]`
+    /// HySpecNet folder, folder of cubes, one cube file or EnMAP product, or `synthetic[:N]`
     #[arg(long)]
     pub data: DataSpec,
     /// How they are cut.
