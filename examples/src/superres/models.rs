@@ -104,6 +104,14 @@ impl ModelArgs {
         ] {
             *value = given.unwrap_or(*value);
         }
+        // Other schedules do not restart, but a number that cannot be meant is refused with any.
+        let restarts = 1..=config.epochs;
+        if let Some(count) = self.num_restarts.filter(|count| !restarts.contains(count)) {
+            bail!(
+                "`num_restarts` should be from 1 to the number of epochs, {}, got `{count}`",
+                config.epochs
+            );
+        }
         config.validate()?;
         Ok(config)
     }
