@@ -147,7 +147,7 @@ impl QuickTask {
         params.release_provided();
         let rates = match config.method {
             Method::Full | Method::Frozen => [(ENCODER, 1.5e-3), (HEAD, 1.5e-3)],
-            _ => [(ENCODER, 6e-3), (HEAD, 1.5e-3)],
+            _ => [(ENCODER, 3e-3), (HEAD, 1.5e-3)],
         };
         let adamw =
             AdamWConfig { eight_bit: config.method == Method::Qlora, ..AdamWConfig::default() };
