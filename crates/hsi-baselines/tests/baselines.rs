@@ -253,12 +253,15 @@ fn no_cube_makes_a_baseline_panic_or_return_what_is_not_a_number() {
         (1, 7, 5),
         (1, 20, 17),
         (2, 2, 2),
+        (2, 5, 6),
         (3, 1, 9),
         (3, 3, 3),
+        (4, 2, 7),
         (4, 4, 4),
         (5, 5, 1),
         (5, 6, 7),
         (6, 1, 1),
+        (6, 7, 3),
         (7, 7, 7),
         (8, 33, 2),
         (60, 3, 3),
@@ -271,6 +274,9 @@ fn no_cube_makes_a_baseline_panic_or_return_what_is_not_a_number() {
         "otvca:features=50,normalize=true",
         "wsrrr:variant=hyde,iterations=20",
         "wsrrr:rank=50,levels=8",
+        "destripe+hyres+limit",
+        "destripe+unclip+otvca",
+        "median+fasthyde",
     ];
     for name in all().iter().map(|entry| entry.name).chain(others) {
         let baseline = by_name(name).unwrap();

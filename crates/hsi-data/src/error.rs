@@ -156,6 +156,14 @@ pub enum Error {
         /// The shape of the header.
         shape: Vec<usize>,
     },
+    /// The array has neither one axis nor two.
+    #[error("`{}`: a matrix has two axes, this array has the shape {shape:?}", path.display())]
+    NotAMatrix {
+        /// The file.
+        path: PathBuf,
+        /// The shape of the header.
+        shape: Vec<usize>,
+    },
     /// An axis of the cube has no elements.
     #[error("a cube of {bands} bands, {rows} rows and {cols} columns is empty")]
     EmptyCube {

@@ -30,7 +30,7 @@ const MAX_BYTES: u64 = 1 << 30;
 ///
 /// # Errors
 /// [`Error::NoSuchArray`] or [`Error::ChooseArray`], which list what the file holds,
-/// [`Error::Shape`] for an array of another rank, [`Error::Limit`] for more than 1 GiB, and those
+/// [`Error::NotAMatrix`] for an array of another rank, [`Error::Limit`] for more than 1 GiB, and those
 /// of the format.
 pub fn read_matrix(path: impl AsRef<Path>, variable: Option<&str>) -> Result<Array2<f64>> {
     let path = path.as_ref();
@@ -69,7 +69,7 @@ fn read_npy(path: &Path) -> Result<Array2<f64>> {
     }
     let raw = file.bytes(info.data_offset, bytes).at(path, Format::Npy)?;
     let values = numbers(info.dtype, info.byte_order == ByteOrder::Big, &raw);
-    matrix(&dims, values, info.fortran_order)
+    matrix(path, &dims, values, info.fortran_order)
 }
 
 fn choose_matrix(path: &Path, arrays: &[StoredArray], name: Option<&str>) -> Result<usize> {
@@ -86,15 +86,16 @@ fn read(path: &Path, source: &dyn ArraySource, column_major: bool) -> Result<Arr
     let mut raw = vec![0; bytes as usize / 8 * source.dtype().size()];
     source.read(&vec![0; dims.len()], dims, &mut raw)?;
     let values = numbers(source.dtype(), source.big_endian(), &raw);
-    matrix(dims, values, column_major)
+    matrix(path, dims, values, column_major)
 }
 
 /// Numbers in C order as a matrix.
-fn matrix(dims: &[u64], values: Vec<f64>, column_major: bool) -> Result<Array2<f64>> {
+fn matrix(path: &Path, dims: &[u64], values: Vec<f64>, column_major: bool) -> Result<Array2<f64>> {
     let sizes: Vec<usize> = dims.iter().map(|&dim| dim as usize).collect();
     let not_a_matrix = || {
-        let got = if column_major { sizes.iter().rev().copied().collect() } else { sizes.clone() };
-        Error::Shape { what: "a matrix", expected: vec![0, 0], got }
+        let shape =
+            if column_major { sizes.iter().rev().copied().collect() } else { sizes.clone() };
+        Error::NotAMatrix { path: path.to_path_buf(), shape }
     };
     let shape = match *sizes.as_slice() {
         [cols] => (1, cols),
