@@ -1,6 +1,6 @@
 //! One table of many settings, scenes and seeds.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hsi_train::Report;
 use serde_json::Value;
 
