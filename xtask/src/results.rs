@@ -1,5 +1,6 @@
 //! `results`: renders `results/*.json` into `docs/results.md`, so that no figure is typed by hand.
 
+mod figure;
 mod quality;
 mod render;
 
@@ -16,7 +17,7 @@ use quality::Quality;
 /// What one file of `results/` holds.
 #[derive(Debug)]
 enum Stored {
-    Quality(Quality),
+    Quality(Box<Quality>),
     Bench(Box<Record>),
 }
 
@@ -27,32 +28,34 @@ impl Stored {
         if value.get("bench").is_some() {
             return Ok(Self::Bench(Box::new(serde_json::from_value(value)?)));
         }
-        Ok(Self::Quality(serde_json::from_value(value)?))
+        Ok(Self::Quality(Box::new(serde_json::from_value(value)?)))
     }
 }
 
-/// Writes `docs/results.md`.
+/// Writes `docs/results.md` and its figures.
 pub(crate) fn write() -> Result<()> {
-    let path = page();
-    fs::write(&path, rendered(&workspace::root())?)
-        .with_context(|| format!("cannot write `{}`", path.display()))
-}
-
-/// Fails if `docs/results.md` is not what would be written.
-pub(crate) fn check() -> Result<()> {
-    let path = page();
-    if fs::read_to_string(&path).unwrap_or_default() != rendered(&workspace::root())? {
-        bail!("docs/results.md is not made of results/*.json: run `cargo xtask results`");
+    for (path, text) in rendered(&workspace::root())? {
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all);
+        written
+            .and_then(|()| fs::write(&path, text))
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
     }
     Ok(())
 }
 
-fn page() -> PathBuf {
-    workspace::root().join("docs/results.md")
+/// Fails if `docs/results.md` or a figure is not what would be written.
+pub(crate) fn check() -> Result<()> {
+    for (path, text) in rendered(&workspace::root())? {
+        if fs::read_to_string(&path).unwrap_or_default() != text {
+            bail!("`{}` is not made of results/*.json: run `cargo xtask results`", path.display());
+        }
+    }
+    Ok(())
 }
 
-/// The page of the files in `results/`, in the order of their names.
-fn rendered(root: &Path) -> Result<String> {
+/// The page of the files in `results/`, in the order of their names, and the figures of those that
+/// ask for one: where each goes, and its text.
+fn rendered(root: &Path) -> Result<Vec<(PathBuf, String)>> {
     let folder = root.join("results");
     let mut paths = Vec::new();
     if folder.is_dir() {
@@ -69,5 +72,14 @@ fn rendered(root: &Path) -> Result<String> {
         Ok((name, stored.with_context(|| format!("cannot read `{}`", path.display()))?))
     };
     let stored: Vec<(String, Stored)> = paths.into_iter().map(read).collect::<Result<_>>()?;
-    Ok(render::page(&stored))
+    let docs = root.join("docs");
+    let mut files = vec![(docs.join("results.md"), render::page(&stored))];
+    for (name, stored) in &stored {
+        if let Stored::Quality(quality) = stored
+            && let Some(figure) = &quality.figure
+        {
+            files.push((docs.join(render::figure_path(name)), figure.svg(&quality.rows)));
+        }
+    }
+    Ok(files)
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::figure::Figure;
+
 /// A stored `metrics.json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Quality {
@@ -16,6 +18,7 @@ pub(crate) struct Quality {
     #[serde(default)]
     pub(crate) protocol: Map<String, Value>,
     pub(crate) rows: Vec<Map<String, Value>>,
+    pub(crate) figure: Option<Figure>,
 }
 
 /// How the numbers of a column are written.

@@ -39,6 +39,11 @@ pub(crate) fn page(stored: &[(String, Stored)]) -> String {
     page
 }
 
+/// Where the figure of a stored file lies, seen from the page.
+pub(crate) fn figure_path(name: &str) -> String {
+    format!("figures/{name}.svg")
+}
+
 fn quality_section(name: &str, quality: &Quality) -> String {
     let mut out = format!("\n### {}\n", quality.title.as_deref().unwrap_or(name));
     if let Some(note) = &quality.note {
@@ -56,6 +61,10 @@ fn quality_section(name: &str, quality: &Quality) -> String {
     }
     if let Some(command) = &quality.command {
         console(&mut out, &[command]);
+    }
+    if let Some(figure) = &quality.figure {
+        let about = format!("{} against {}, a line for each {}", figure.y, figure.x, figure.lines);
+        paragraph(&mut out, &format!("![{about}]({})", figure_path(name)));
     }
     let (heads, cells) = quality.table();
     table(&mut out, &heads, &cells);
