@@ -6,7 +6,7 @@ use grad_ops::Dense;
 use mae_vit::{Encoder, Error, FrontEnd, SpectralAdapter, VitConfig};
 
 use crate::common::{
-    Tensors, assert_close, finite_difference, fixed, formula, golden, numbers, tiny,
+    Tensors, assert_close, finite_difference, fixed, formula, golden, numbers, settle, tiny,
 };
 
 /// The adapter of `golden.py`.
@@ -48,6 +48,7 @@ fn gradients_equal_finite_differences_and_statistics_have_none() {
         map.data().lock().unwrap().insert(name.to_owned(), var);
     }
     let adapter = SpectralAdapter::new(93, &vb).unwrap();
+    settle(&map);
     let images = numbers(&[2, 93, 1, 3], 2.0, DType::F64);
     let target = numbers(&[2, 128, 1, 3], 3.0, DType::F64);
     let loss = || {

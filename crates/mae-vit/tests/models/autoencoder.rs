@@ -8,7 +8,9 @@ use mae_vit::{
     patchify, random_masks, unpatchify,
 };
 
-use crate::common::{assert_close, below, finite_difference, golden, numbers, tiny, variables};
+use crate::common::{
+    assert_close, below, finite_difference, golden, numbers, settle, tiny, variables,
+};
 
 /// The model of `mae_tiny` in `golden.py`.
 fn config() -> MaeConfig {
@@ -61,6 +63,7 @@ fn gradients_equal_finite_differences() {
     let map = VarMap::new();
     let vb = VarBuilder::from_varmap(&map, DType::F64, &Device::Cpu);
     let model = MaskedAutoencoder::new(&config, &Dense, vb).unwrap();
+    settle(&map);
     let images = numbers(&[2, 3, 12, 12], 3.0, DType::F64);
     let masks = random_masks(&[0, 1], 9, 0.75, 7).unwrap();
     let loss = || model.forward(&images, &masks, true).unwrap().loss;

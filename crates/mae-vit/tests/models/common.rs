@@ -94,6 +94,18 @@ pub(crate) fn formula(name: &str, shape: &[usize], index: usize) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
+/// Sets all variables to numbers that are the same in every run; running statistics stay.
+pub(crate) fn settle(map: &VarMap) {
+    let vars: std::collections::BTreeMap<_, _> =
+        map.data().lock().unwrap().iter().map(|(name, var)| (name.clone(), var.clone())).collect();
+    for (index, (name, var)) in vars.iter().filter(|(n, _)| !n.contains("running")).enumerate() {
+        // A weight of one axis belongs to a normalisation, whatever its name.
+        let gain = var.rank() == 1 && name.ends_with("weight");
+        let numbers = formula(if gain { "norm.weight" } else { name }, var.dims(), index);
+        var.set(&numbers.to_dtype(var.dtype()).unwrap()).unwrap();
+    }
+}
+
 /// Compares the gradient of a loss in some of a variable's values with central differences.
 #[track_caller]
 pub(crate) fn finite_difference(var: &Var, loss: &dyn Fn() -> Tensor, tolerance: f64) {
