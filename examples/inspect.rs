@@ -50,9 +50,12 @@ fn inspect(args: Arguments, _: Invocation) -> Result<()> {
     let format = Format::sniff(&args.file)?;
     let mut facts = vec![("format", json!(format.name()))];
     let options = args.reading.options();
-    if format == Format::EnMap {
-        let layers = hsi_data::product(&args.file)?.layers;
-        let list: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    let product = match format {
+        Format::EnMap => Some(hsi_data::product(&args.file)?),
+        _ => None,
+    };
+    if let Some(product) = &product {
+        let list: Vec<String> = product.layers.iter().map(ToString::to_string).collect();
         facts.push(("holds", json!(list)));
     }
     match hsi_data::contents(&args.file) {
@@ -71,11 +74,12 @@ fn inspect(args: Arguments, _: Invocation) -> Result<()> {
             measure(&args, &*reader, &mut facts)?;
         }
         Err(error @ Error::EmptyImage { .. }) if args.picture.is_none() && !args.noise => {
-            // Its metadata are all that such a product has.
-            let product = hsi_data::product(&args.file)?;
             facts.push(("cube", json!(error.to_string())));
-            facts.push(("bands", json!(product.bands)));
-            describe(&product.meta, &mut facts);
+            // Its metadata are all that such a product has.
+            if let Some(product) = &product {
+                facts.push(("bands", json!(product.bands)));
+                describe(&product.meta, &mut facts);
+            }
         }
         // Files are looked into to learn how they can be opened.
         Err(Error::ChooseArray { .. } | Error::NotACube { .. })

@@ -220,8 +220,7 @@ pub fn response(sensors: &SensorArgs, bands: &Bands<'_>, msi_bands: usize) -> Re
         return Ok(Srf::on_wavelengths(sensor, &list, sensors.fwhm_factor())?);
     };
     let shown = path.display();
-    let matrix = hsi_data::read_matrix(path, sensors.srf_variable.as_deref())
-        .with_context(|| format!("the SRF `{shown}`"))?;
+    let matrix = hsi_data::read_matrix(path, sensors.srf_variable.as_deref()).context("the SRF")?;
     if let Some(count) = sensors.num_msi_bands.filter(|&count| count != matrix.nrows()) {
         let rows = matrix.nrows();
         bail!("the SRF `{shown}` should have {count} rows, as --num-msi-bands says, got {rows}");

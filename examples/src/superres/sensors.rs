@@ -146,8 +146,8 @@ impl SensorArgs {
     /// When a parameter is of another shape, or the kernel cannot be read or normalised.
     pub fn psf(&self, shape: PsfShape) -> Result<(Psf, String)> {
         if let Some(path) = &self.psf_file {
-            let kernel = hsi_data::read_matrix(path, self.psf_variable.as_deref())
-                .with_context(|| format!("`{}`", path.display()))?;
+            let kernel =
+                hsi_data::read_matrix(path, self.psf_variable.as_deref()).context("the PSF")?;
             let psf = Psf::from_kernel(kernel).with_context(|| format!("`{}`", path.display()))?;
             return Ok((psf, "custom".to_owned()));
         }
