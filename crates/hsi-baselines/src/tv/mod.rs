@@ -64,7 +64,7 @@ impl SplitBregman {
     ///
     /// # Errors
     /// [`Error::Range`] as [`validate`](Self::validate), [`Error::Empty`] and [`Error::NonFinite`]
-    /// for images that cannot be used.
+    /// for images that cannot be used, [`Error::Overflow`] if values leave the range of `f32`.
     pub fn denoise(&self, images: ArrayView3<'_, f32>) -> Result<Array3<f32>> {
         self.validate()?;
         ensure_usable(images)?;
